@@ -1,0 +1,2 @@
+//! cantus
+fn main() {}

@@ -1,0 +1,2 @@
+//! core
+pub mod filter;

@@ -1,0 +1,2 @@
+//! Deliveries.
+pub mod exec;
