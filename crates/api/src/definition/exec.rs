@@ -1,0 +1,85 @@
+//! Exec: run a program for each event.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Duration, EventType, TopicName};
+
+/// A program and how it is run. There is no shell between: the list is the program and its arguments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exec {
+    /// The program and its arguments; never empty. A program with a slash is looked for from `cwd`, one without in
+    /// `PATH`.
+    pub argv: Vec<String>,
+    /// The folder it runs in; in a file, relative to that file, and the file's own folder when left out.
+    pub cwd: Option<String>,
+    /// Variables it gets besides the ones every program gets.
+    pub env: BTreeMap<String, String>,
+    /// Variables of the server it gets too, by name.
+    pub pass_env: Vec<String>,
+    /// What it reads.
+    pub stdin: Stdin,
+    /// The text it reads with `stdin: prompt`; `{{…}}` takes values of the event.
+    pub prompt: Option<String>,
+    /// How long an attempt may take.
+    pub timeout: Duration,
+    /// The event its plain output becomes.
+    pub on_success: Option<OnSuccess>,
+    /// How it is confined; left out, the server decides.
+    pub sandbox: Option<Sandbox>,
+    /// How many run at the same time, 1 to 10,000.
+    pub concurrency: Option<u32>,
+}
+
+impl Exec {
+    /// How long an attempt may take when nothing is said.
+    pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(600);
+}
+
+/// What a program reads on its standard input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stdin {
+    /// The event as CloudEvents JSON.
+    #[default]
+    Event,
+    /// The data alone, as its bytes came.
+    Data,
+    /// The prompt.
+    Prompt,
+}
+
+/// The event that plain output becomes when the program ends well.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OnSuccess {
+    /// Its type.
+    #[serde(rename = "type")]
+    pub event_type: EventType,
+    /// Its topic; left out, the topic of the event that was handled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub topic: Option<TopicName>,
+    /// What of the output becomes its data.
+    #[serde(default)]
+    pub data: SuccessData,
+}
+
+/// What of a program's output becomes data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SuccessData {
+    /// The output as text.
+    #[default]
+    Stdout,
+    /// The output read as JSON.
+    StdoutJson,
+}
+
+/// How a program is confined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sandbox {
+    /// Not at all, except for its environment and its limits of time and output.
+    None,
+}

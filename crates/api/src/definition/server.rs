@@ -1,0 +1,117 @@
+//! Server: how the process behaves. Each plain value can also come from a `CANTUS_…` variable.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Duration, HookName, Sandbox, Size, TopicName};
+
+/// The `server` section. What is left out is for the command that starts the server to decide.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Server {
+    /// Where it listens: `address:port`, default `127.0.0.1:4777`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listen: Option<String>,
+    /// Incoming hooks by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub hooks: BTreeMap<HookName, Hook>,
+    /// Who may do what.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tokens: Vec<Token>,
+    /// Whether a topic nobody declared comes into being with its first event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auto_create: Option<bool>,
+    /// How programs are confined when their action does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sandbox: Option<Sandbox>,
+    /// Whether exec actions may be defined over the network.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allow_remote_exec: Option<bool>,
+    /// Host names requests may carry, besides the loopback names.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub allowed_hosts: Vec<String>,
+    /// Origins browsers may come from, besides the loopback names.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub allowed_origins: Vec<String>,
+    /// How many events may cause one another, default 64.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_hops: Option<u32>,
+    /// How long and how many event ids are remembered per topic.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dedupe: Option<Dedupe>,
+    /// How large things may be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limits: Option<Limits>,
+}
+
+/// An incoming hook.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hook {
+    /// Where its events go.
+    pub topic: TopicName,
+    /// The file with the secret its sender signs with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_file: Option<PathBuf>,
+}
+
+/// A bearer token and what its holder may do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Token {
+    /// The actor that facts will name.
+    pub name: String,
+    /// The file with the token.
+    pub token_file: PathBuf,
+    /// What its holder may do; never empty.
+    pub may: Vec<Permission>,
+}
+
+/// What the holder of a token may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Permission {
+    /// Publish events.
+    Publish,
+    /// Read events, pull and answer deliveries.
+    Consume,
+    /// Pause, seek, replay and the like.
+    Operate,
+    /// Change definitions.
+    Define,
+}
+
+/// How long and how many event ids are remembered per topic, whichever is fewer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Dedupe {
+    /// How long, default 24h.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub window: Option<Duration>,
+    /// How many, default 1,000,000.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ids: Option<u32>,
+}
+
+/// How large things may be. Defaults: event 1 MiB, batch 10,000 events or 8 MiB, JSON depth 128, attribute 4 KiB.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// The largest event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_bytes: Option<Size>,
+    /// The most events in a batch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch_events: Option<u32>,
+    /// The largest batch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch_bytes: Option<Size>,
+    /// The deepest JSON.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub json_depth: Option<u32>,
+    /// The longest attribute.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attribute_bytes: Option<Size>,
+}
