@@ -1,0 +1,15 @@
+//! JSON as it comes from strangers: checked once, quickly, and never rounded.
+//!
+//! `scan` walks over text and says precisely what is wrong; `locate` turns a place in the text into line, column and JSON pointer;
+//! `request` reads the typed bodies of requests; `write` writes strings. Values are kept as text: numbers are not converted and
+//! members are not reordered.
+
+mod locate;
+pub(crate) mod request;
+pub(crate) mod scan;
+pub(crate) mod write;
+
+pub(crate) use locate::step;
+pub use locate::{Place, locate};
+pub use request::read;
+pub use write::compact;

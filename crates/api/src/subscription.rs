@@ -1,0 +1,282 @@
+//! Subscriptions: who wants which events, how far they have got, and how an operator moves them.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::ids::{Cursor, Position, SubscriptionId};
+use crate::time::{Span, Timestamp};
+
+/// A subscription as it stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Subscription {
+    /// Its id: `agent/name`.
+    pub id: SubscriptionId,
+    /// The agent's address, with its slash.
+    pub agent: String,
+    /// Its name.
+    pub name: String,
+    /// The topics it listens to, or patterns with `*`.
+    pub topics: Vec<String>,
+    /// The filter as it was declared; absent if everything matches.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<Value>,
+    /// What is done with an event.
+    pub action: ActionSummary,
+    /// Whether deliveries start.
+    pub state: State,
+    /// Why it is paused, by whom and until when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pause: Option<Pause>,
+    /// Where it comes from: `file` or `api`.
+    pub origin: Origin,
+    /// How far it has got, one entry per priority that has moved.
+    #[serde(default)]
+    pub cursors: Vec<PriorityCursor>,
+    /// Events it still has to look at.
+    pub lag_events: u64,
+    /// Deliveries somebody works on.
+    pub in_flight: u64,
+    /// Deliveries that wait for another attempt.
+    pub retrying: u64,
+    /// Deliveries that wait for anything else.
+    pub waiting: u64,
+    /// Its open dead letters.
+    pub dead_letters: u64,
+    /// How failures are retried.
+    pub retry: RetryPolicy,
+    /// How many deliveries may run at once.
+    pub concurrency: u32,
+    /// What is kept in order.
+    pub order: Order,
+}
+
+/// What is done with an event, in short.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ActionSummary {
+    /// `exec`, `webhook`, `inbox`, `publish`, `pause` or `in_process`.
+    pub kind: String,
+    /// The program, URL, topic or agents, without secrets; empty for an inbox.
+    #[serde(default)]
+    pub summary: String,
+    /// How long an attempt may take; for an inbox, how long a lease holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Span>,
+}
+
+/// Whether deliveries start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Deliveries start as events come.
+    Active,
+    /// No delivery starts; running ones finish.
+    Paused,
+}
+
+/// Where a definition comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// The file.
+    File,
+    /// A request.
+    Api,
+}
+
+/// A pause in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pause {
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Who: a token's name, or the subscription whose action paused it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// Since when.
+    pub since: Timestamp,
+    /// Until when; absent if somebody or an event must end it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// The filter of the event that ends it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until_event: Option<Value>,
+}
+
+/// How far a subscription has got within one priority.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PriorityCursor {
+    /// `critical`, `high`, `normal` or `low`.
+    pub priority: crate::event::Priority,
+    /// Everything before it is settled.
+    pub position: Position,
+}
+
+/// What is kept in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Order {
+    /// One at a time per order key, keys in parallel.
+    #[default]
+    Key,
+    /// Nothing.
+    None,
+    /// One at a time for the whole topic.
+    Topic,
+}
+
+/// How failures are retried.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RetryPolicy {
+    /// How many attempts follow the first.
+    pub max_retries: u32,
+    /// How the delay grows.
+    pub backoff_type: Backoff,
+    /// The delay before the second attempt.
+    pub initial_delay: Span,
+    /// The longest delay.
+    pub max_delay: Span,
+    /// What an exponential delay is multiplied with.
+    pub multiplier: f64,
+    /// The random part of the delay, from 0 to 1.
+    pub jitter: f64,
+    /// The classes that are retried, or exact entries such as `exit:75` and `http:503`.
+    pub retry_on: Vec<String>,
+    /// The classes that are not.
+    pub no_retry_on: Vec<String>,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> RetryPolicy {
+        let words = |list: [&str; 2]| list.map(str::to_owned).to_vec();
+        RetryPolicy {
+            max_retries: 3,
+            backoff_type: Backoff::Exponential,
+            initial_delay: Span::from_secs(1),
+            max_delay: Span::from_secs(30),
+            multiplier: 2.0,
+            jitter: 0.0,
+            retry_on: words(["timeout", "temporary_failure"]),
+            no_retry_on: words(["invalid_payload", "unauthorized"]),
+        }
+    }
+}
+
+/// How the delay between attempts grows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Backoff {
+    /// Multiplied each time.
+    #[default]
+    Exponential,
+    /// The initial delay more each time.
+    Linear,
+    /// The same each time.
+    Fixed,
+}
+
+/// Creates a subscription. Its parts are those of the file.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Create {
+    /// The agent's address; the slash may be left out.
+    pub agent: String,
+    /// The topic, or a pattern; this or `topics`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub topic: Option<String>,
+    /// Several topics or patterns.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub topics: Vec<String>,
+    /// Its name; the topic if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The name it had before: it keeps its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renamed_from: Option<String>,
+    /// Which events: a map, a string, or a list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<Value>,
+    /// What is done with an event; the inbox if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<Value>,
+    /// How failures are retried: a policy, or the name of one in the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<Value>,
+    /// What is kept in order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<Order>,
+    /// What becomes of a key after a dead letter: `continue` or `hold_key`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after_dead_letter: Option<String>,
+    /// How many deliveries may run at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<u32>,
+    /// How many deliveries may be leased at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_in_flight: Option<u32>,
+    /// How many deliveries may start in a time, such as `20/s`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<String>,
+    /// Where it begins: `start`, `end`, a time or a position; the end if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+}
+
+/// The parameters of a list of subscriptions.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SubscriptionsQuery {
+    /// Only those of this agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
+    /// Only those that listen to this topic.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub topic: Option<String>,
+    /// How many at most, 1 to 1000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+    /// Where to go on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<Cursor>,
+}
+
+/// Pauses a subscription or an agent.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PauseRequest {
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Until when: a time, or a span from now such as `30m`. Until somebody resumes it, if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
+}
+
+/// Moves a subscription to another place.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Seek {
+    /// `start`, `end`, a time or a position.
+    pub to: String,
+    /// Only says what would happen.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
+}
+
+/// What a seek did, or would do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeekResult {
+    /// The position it goes on from.
+    pub position: Position,
+    /// How many events are between it and the end; absent if counting would take too long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events: Option<u64>,
+    /// How many open leases are fenced off.
+    pub open_leases: u64,
+    /// How many deliveries that wait for another attempt are dropped.
+    pub retrying: u64,
+    /// How many parked deliveries are dropped.
+    pub parked: u64,
+    /// Whether nothing was changed.
+    pub dry_run: bool,
+}
