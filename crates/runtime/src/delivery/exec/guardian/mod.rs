@@ -1,0 +1,140 @@
+//! The guardian: a small process that stands between the server and one program.
+//!
+//! Started as `cantus guardian <attempt folder>` with the writing end of `alive` as its standard input. It leads a
+//! session of its own and adopts orphans, so nothing the program starts can get away from it, and nothing that happens
+//! to the server or its terminal reaches it. Two threads, no runtime: it waits in `poll`.
+//!
+//! Read `program` (starting it), `reaper` (who has ended), `capture` (its outputs), `watch` (the loop).
+
+mod capture;
+mod program;
+mod reaper;
+mod watch;
+
+use std::io;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime};
+
+use rustix::process::{Pid, getpid};
+use rustix::time::{ClockId, clock_gettime};
+
+use super::life::Bell;
+use super::outcome::End;
+use super::processes::Identity;
+use super::spec::SpecFile;
+use super::state::{Ended, Kept, State};
+use capture::Capture;
+use watch::Watch;
+
+/// `EX_SOFTWARE`: the guardian itself failed, and what became of the program is unknown.
+const EXIT_FAILED: u8 = 70;
+
+/// Guards the attempt whose folder is `dir`, from before its program starts until after its last descendant is gone.
+///
+/// The outcome is in the folder; the exit code only says whether the guardian could do its work.
+pub fn main(dir: &Path) -> ExitCode {
+    match guard(dir) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("cantus guardian {}: {error}", dir.display());
+            ExitCode::from(EXIT_FAILED)
+        }
+    }
+}
+
+fn guard(folder: &Path) -> io::Result<()> {
+    let spec = SpecFile::read(folder)?.ok_or_else(|| {
+        io::Error::other("there is no `spec`: this command is for the server, which prepares one")
+    })?;
+    stand_apart()?;
+    let began = now();
+    let mut state = State::begun(Identity::of(getpid()), wall_ms());
+    state.write(folder, false)?;
+    // From here on the program may have been started as far as anybody can tell. The secrets live on in memory only.
+    SpecFile::remove(folder)?;
+
+    let mut bell = Bell::open(folder)?;
+    if bell.cancelled() {
+        return finish(folder, state, began, End::Cancelled, [Kept::default(); 2], 0);
+    }
+    let started = match program::start(&spec, folder) {
+        Ok(started) => started,
+        Err((kind, message)) => {
+            return finish(folder, state, began, End::SpawnFailed { kind, message }, [Kept::default(); 2], 0);
+        }
+    };
+    // The program reads its input through its own descriptor; nobody else needs the name.
+    let _ = std::fs::remove_file(folder.join("stdin"));
+    state.child = Some(Identity::of(started.pid));
+    state.write(folder, false)?;
+
+    let stdout = Capture::new(started.stdout, folder, "stdout", spec.output_cap)?;
+    let stderr = Capture::new(started.stderr, folder, "stderr", spec.output_cap)?;
+    let watch =
+        Watch { deadline: began + spec.timeout(), kill_after: spec.kill_after(), stdout, stderr, bell };
+    let seen = watch.until_all_are_gone(started.pid)?;
+    finish(folder, state, began, seen.end, [seen.stdout, seen.stderr], seen.leftovers)
+}
+
+/// Leaves the server's session and terminal, becomes the parent of orphans, and keeps inherited files to itself.
+fn stand_apart() -> io::Result<()> {
+    // Fails only for one who leads a group already, such as a guardian started by hand: no reason to stop.
+    let _ = rustix::process::setsid();
+    #[cfg(target_os = "linux")]
+    rustix::process::set_child_subreaper(Some(getpid()))?;
+    keep_files_from_child()
+}
+
+/// Marks everything but standard input, output and error as closed on exec, whatever the server's libraries left open.
+fn keep_files_from_child() -> io::Result<()> {
+    use rustix::io::{FdFlags, fcntl_setfd};
+    let Ok(entries) = std::fs::read_dir("/proc/self/fd") else { return Ok(()) };
+    let numbers: Vec<i32> =
+        entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect();
+    for number in numbers.into_iter().filter(|number| *number > 2) {
+        #[expect(
+            unsafe_code,
+            reason = "a bare number must be borrowed to be marked; marking a closed one just fails"
+        )]
+        // SAFETY: the borrow ends with this statement, and nothing is read, written or closed through it.
+        let file = unsafe { std::os::fd::BorrowedFd::borrow_raw(number) };
+        // The listing's own descriptor is closed by now.
+        let _ = fcntl_setfd(file, FdFlags::CLOEXEC);
+    }
+    Ok(())
+}
+
+fn finish(
+    folder: &Path,
+    mut state: State,
+    began: Duration,
+    end: End,
+    [stdout, stderr]: [Kept; 2],
+    leftovers: u32,
+) -> io::Result<()> {
+    let duration_ms = u64::try_from(now().saturating_sub(began).as_millis()).unwrap_or(u64::MAX);
+    state.ended = Some(Ended { end, ended_at_ms: wall_ms(), duration_ms, stdout, stderr, leftovers });
+    state.write(folder, true)
+}
+
+/// The boot-time clock, which goes on while the machine sleeps.
+fn now() -> Duration {
+    #[cfg(target_os = "linux")]
+    let clock = ClockId::Boottime;
+    #[cfg(not(target_os = "linux"))]
+    let clock = ClockId::Monotonic;
+    Duration::try_from(clock_gettime(clock)).unwrap_or_default()
+}
+
+fn wall_ms() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A program that has been started.
+struct Started {
+    pid: Pid,
+    stdout: std::process::ChildStdout,
+    stderr: std::process::ChildStderr,
+}
