@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::definition::{self, AgentName, Order, RetryPolicy};
 use crate::ids::{Cursor, Position, SubscriptionId};
 use crate::time::{Span, Timestamp};
 
@@ -111,115 +112,15 @@ pub struct PriorityCursor {
     pub position: Position,
 }
 
-/// What is kept in order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Order {
-    /// One at a time per order key, keys in parallel.
-    #[default]
-    Key,
-    /// Nothing.
-    None,
-    /// One at a time for the whole topic.
-    Topic,
-}
-
-/// How failures are retried.
+/// Creates a subscription: the agent, and then what the file would say.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct RetryPolicy {
-    /// How many attempts follow the first.
-    pub max_retries: u32,
-    /// How the delay grows.
-    pub backoff_type: Backoff,
-    /// The delay before the second attempt.
-    pub initial_delay: Span,
-    /// The longest delay.
-    pub max_delay: Span,
-    /// What an exponential delay is multiplied with.
-    pub multiplier: f64,
-    /// The random part of the delay, from 0 to 1.
-    pub jitter: f64,
-    /// The classes that are retried, or exact entries such as `exit:75` and `http:503`.
-    pub retry_on: Vec<String>,
-    /// The classes that are not.
-    pub no_retry_on: Vec<String>,
-}
-
-impl Default for RetryPolicy {
-    fn default() -> RetryPolicy {
-        let words = |list: [&str; 2]| list.map(str::to_owned).to_vec();
-        RetryPolicy {
-            max_retries: 3,
-            backoff_type: Backoff::Exponential,
-            initial_delay: Span::from_secs(1),
-            max_delay: Span::from_secs(30),
-            multiplier: 2.0,
-            jitter: 0.0,
-            retry_on: words(["timeout", "temporary_failure"]),
-            no_retry_on: words(["invalid_payload", "unauthorized"]),
-        }
-    }
-}
-
-/// How the delay between attempts grows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Backoff {
-    /// Multiplied each time.
-    #[default]
-    Exponential,
-    /// The initial delay more each time.
-    Linear,
-    /// The same each time.
-    Fixed,
-}
-
-/// Creates a subscription. Its parts are those of the file.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Create {
     /// The agent's address; the slash may be left out.
-    pub agent: String,
-    /// The topic, or a pattern; this or `topics`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub topic: Option<String>,
-    /// Several topics or patterns.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub topics: Vec<String>,
-    /// Its name; the topic if absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// The name it had before: it keeps its place.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub renamed_from: Option<String>,
-    /// Which events: a map, a string, or a list.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub filter: Option<Value>,
-    /// What is done with an event; the inbox if absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub action: Option<Value>,
-    /// How failures are retried: a policy, or the name of one in the file.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub retry: Option<Value>,
-    /// What is kept in order.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub order: Option<Order>,
-    /// What becomes of a key after a dead letter: `continue` or `hold_key`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub after_dead_letter: Option<String>,
-    /// How many deliveries may run at once.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub concurrency: Option<u32>,
-    /// How many deliveries may be leased at once.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_in_flight: Option<u32>,
-    /// How many deliveries may start in a time, such as `20/s`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rate: Option<String>,
-    /// Where it begins: `start`, `end`, a time or a position; the end if absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub from: Option<String>,
+    pub agent: AgentName,
+    /// Its topics, filter, action and all else, beside `agent`.
+    #[serde(flatten)]
+    pub subscription: definition::Subscription,
 }
 
 /// The parameters of a list of subscriptions.
@@ -279,4 +180,25 @@ pub struct SeekResult {
     pub parked: u64,
     /// Whether nothing was changed.
     pub dry_run: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subscription_is_created_with_what_the_file_would_say() {
+        let body =
+            r#"{"agent":"coder","topic":"tasks","filter":{"type":"A"},"action":"inbox","from":"start"}"#;
+        let create: Create = crate::json::read(body.as_bytes(), 128).unwrap();
+        assert_eq!(create.agent.as_str(), "/coder");
+        assert_eq!(create.subscription.id(&create.agent).unwrap(), "coder/tasks");
+    }
+
+    #[test]
+    fn a_word_it_does_not_know_is_refused() {
+        let body = br#"{"agent":"coder","topic":"tasks","fliter":{"type":"A"}}"#;
+        let problem = crate::json::read::<Create>(body, 128).unwrap_err();
+        assert!(problem.detail.contains("unknown field `fliter`"), "{problem}");
+    }
 }
