@@ -1,0 +1,1 @@
+//! The rules of filters, in their own words.
