@@ -201,6 +201,7 @@ impl Exec {
             .args(&self.guardian.arguments)
             .arg(folder)
             .env_clear()
+            .current_dir("/")
             .stdin(life)
             .stdout(Stdio::null())
             .stderr(log)

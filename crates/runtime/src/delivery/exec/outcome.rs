@@ -67,14 +67,14 @@ pub struct Output {
     pub bytes: Vec<u8>,
     /// How many bytes beyond the cap were read and dropped.
     pub dropped: u64,
-    /// The last bytes of the dropped part (8 KiB at most), empty if nothing was dropped.
+    /// The last bytes of the dropped part, 8 KiB at most.
     pub tail: Vec<u8>,
 }
 
 impl Output {
     /// Returns the last `bytes_max` bytes the program wrote, as far as they were kept.
     pub fn end(&self, bytes_max: usize) -> &[u8] {
-        let last = if self.dropped == 0 { &self.bytes } else { &self.tail };
+        let last = if self.tail.is_empty() { &self.bytes } else { &self.tail };
         &last[last.len().saturating_sub(bytes_max)..]
     }
 }

@@ -17,7 +17,7 @@ use super::processes;
 /// Bytes kept of stdout and of stderr, each, unless the spec says otherwise.
 pub const OUTPUT_CAP_DEFAULT: u64 = 4 << 20;
 /// The most a spec may ask to keep; an outcome is read into memory.
-const OUTPUT_CAP_MAX: u64 = 64 << 20;
+pub(super) const OUTPUT_CAP_MAX: u64 = 64 << 20;
 /// The kernel's own limit on one argument or variable (`MAX_ARG_STRLEN`), NUL included.
 const ARGUMENT_BYTES_MAX: usize = 128 << 10;
 /// Arguments and environment together, pointers included: half of what the kernel takes with its usual 8 MiB stack.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::outcome::{End, Outcome, Output, SpawnFailure};
 use super::processes::{self, Identity};
-use super::spec::{SpecFile, private_file};
+use super::spec::{OUTPUT_CAP_MAX, SpecFile, private_file};
 
 const VERSION: u32 = 1;
 const NAME: &str = "state";
@@ -121,15 +121,62 @@ fn never_begun(folder: &Path) -> Outcome {
 }
 
 fn output(folder: &Path, name: &str, dropped: u64) -> io::Result<Output> {
-    let bytes = match fs::read(folder.join(name)) {
+    let bytes = match read_bounded(&folder.join(name)) {
         // A program that never started has no outputs.
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
         bytes => bytes?,
     };
     let tail = if dropped > 0 {
-        fs::read(folder.join(format!("{name}.tail"))).unwrap_or_default()
+        read_bounded(&folder.join(format!("{name}.tail"))).unwrap_or_default()
     } else {
         Vec::new()
     };
     Ok(Output { bytes, dropped, tail })
+}
+
+/// The cap holds for what the guardian writes; a program that knows the path may have written more.
+fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(OUTPUT_CAP_MAX).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::delivery::exec::spec::Spec;
+
+    fn prepared() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        SpecFile::write(&Spec::new(["true"], "/"), folder.path()).unwrap();
+        folder
+    }
+
+    #[test]
+    fn an_unread_spec_of_this_boot_proves_that_nothing_was_started() {
+        let folder = prepared();
+        let end = outcome(folder.path()).end;
+        assert!(matches!(end, End::SpawnFailed { kind: SpawnFailure::Guardian, .. }), "{end:?}");
+    }
+
+    #[test]
+    fn an_unread_spec_of_another_boot_proves_nothing() {
+        // A power loss may undo the removal of the spec, and the state with it.
+        let folder = prepared();
+        let path = folder.path().join("spec");
+        let other = fs::read_to_string(&path).unwrap().replace(&processes::boot_id(), "another boot");
+        fs::write(&path, other).unwrap();
+        assert_eq!(outcome(folder.path()).end, End::Unknown);
+    }
+
+    #[test]
+    fn a_state_without_an_end_is_unknown_and_harms_no_stranger() {
+        // The guardian's number now belongs to somebody else: this test.
+        let folder = prepared();
+        let mut identity = serde_json::to_value(Identity::of(rustix::process::getpid())).unwrap();
+        identity["started_ticks"] = 1.into();
+        State::begun(serde_json::from_value(identity).unwrap(), 7).write(folder.path(), true).unwrap();
+        let outcome = outcome(folder.path());
+        assert_eq!((outcome.end, outcome.started_at_ms), (End::Unknown, 7));
+    }
 }

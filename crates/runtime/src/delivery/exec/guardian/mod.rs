@@ -24,7 +24,7 @@ use super::outcome::End;
 use super::processes::Identity;
 use super::spec::SpecFile;
 use super::state::{Ended, Kept, State};
-use capture::Capture;
+use capture::Keeper;
 use watch::Watch;
 
 /// `EX_SOFTWARE`: the guardian itself failed, and what became of the program is unknown.
@@ -49,6 +49,9 @@ fn guard(folder: &Path) -> io::Result<()> {
     })?;
     stand_apart()?;
     let began = now();
+    // Made while failing still means that nothing was started.
+    let [stdout, stderr] =
+        [Keeper::create(folder, "stdout", &spec)?, Keeper::create(folder, "stderr", &spec)?];
     let mut state = State::begun(Identity::of(getpid()), wall_ms());
     state.write(folder, false)?;
     // From here on the program may have been started as far as anybody can tell. The secrets live on in memory only.
@@ -67,12 +70,16 @@ fn guard(folder: &Path) -> io::Result<()> {
     // The program reads its input through its own descriptor; nobody else needs the name.
     let _ = std::fs::remove_file(folder.join("stdin"));
     state.child = Some(Identity::of(started.pid));
-    state.write(folder, false)?;
+    // For people who look; a disk that is full just now is no reason to end the program.
+    let _ = state.write(folder, false);
 
-    let stdout = Capture::new(started.stdout, folder, "stdout", spec.output_cap)?;
-    let stderr = Capture::new(started.stderr, folder, "stderr", spec.output_cap)?;
-    let watch =
-        Watch { deadline: began + spec.timeout(), kill_after: spec.kill_after(), stdout, stderr, bell };
+    let watch = Watch {
+        deadline: began + spec.timeout(),
+        kill_after: spec.kill_after(),
+        stdout: stdout.listen(started.stdout)?,
+        stderr: stderr.listen(started.stderr)?,
+        bell,
+    };
     let seen = watch.until_all_are_gone(started.pid)?;
     finish(folder, state, began, seen.end, [seen.stdout, seen.stderr], seen.leftovers)
 }

@@ -82,3 +82,39 @@ async fn an_attempt_whose_last_state_was_lost_is_unknown_rather_than_successful(
     std::fs::write(stage.path("attempts/dlv_01/1/state"), "{\"version\":1,").unwrap();
     assert_eq!(stage.exec.adopt(&attempt(1), || {}).await.end, End::Unknown);
 }
+
+#[tokio::test]
+async fn many_who_ask_for_the_same_attempt_at_once_get_one_start() {
+    let stage = Stage::new();
+    let asked: Vec<_> = (0..8)
+        .map(|_| {
+            let (exec, spec) = (stage.exec.clone(), stage.script("echo run >> runs; echo answer"));
+            tokio::spawn(async move { exec.run(&attempt(1), spec, || {}).await })
+        })
+        .collect();
+    for asked in asked {
+        let outcome = asked.await.unwrap();
+        assert_eq!((outcome.end, text(&outcome.stdout).as_str()), (End::Exited(0), "answer\n"));
+    }
+    assert_eq!(std::fs::read_to_string(stage.path("runs")).unwrap(), "run\n");
+}
+
+#[tokio::test]
+async fn attempts_side_by_side_do_not_keep_each_other_alive() {
+    let stage = Stage::new();
+    let go = stage.fifo("go");
+    let (exec, waits) = (stage.exec.clone(), stage.script("cat go"));
+    let waiting = tokio::spawn(async move { exec.run(&attempt(100), waits, || {}).await });
+    let quick: Vec<_> = (0..16)
+        .map(|number| {
+            let (exec, spec) = (stage.exec.clone(), stage.script("echo done"));
+            tokio::spawn(async move { exec.run(&attempt(number), spec, || {}).await })
+        })
+        .collect();
+    for quick in quick {
+        assert_eq!(quick.await.unwrap().end, End::Exited(0));
+    }
+    assert!(!waiting.is_finished());
+    tokio::task::spawn_blocking(move || std::fs::write(go, "").unwrap()).await.unwrap();
+    assert_eq!(waiting.await.unwrap().end, End::Exited(0));
+}

@@ -23,7 +23,11 @@ async fn exit_codes_come_back_as_they_are() {
 #[tokio::test]
 async fn a_signal_is_told_from_an_exit_code() {
     let stage = Stage::new();
-    assert_eq!(stage.run(stage.script("kill -SEGV $$")).await.end, End::Signaled(11));
+    // SIGPIPE too, which our own processes ignore and their programs must not.
+    for (number, (name, signal)) in (1..).zip([("SEGV", 11), ("KILL", 9), ("TERM", 15), ("PIPE", 13)]) {
+        let spec = stage.script(&format!("kill -{name} $$"));
+        assert_eq!(stage.exec.run(&attempt(number), spec, || {}).await.end, End::Signaled(signal));
+    }
 }
 
 #[tokio::test]
