@@ -1,0 +1,447 @@
+//! Who gets a delivery next.
+
+use std::sync::Arc;
+
+use super::step::{Coordinator, Stepped, feed};
+use super::view::{Stop, View};
+use crate::command::{Answer, Now, Pull, Pulled};
+use crate::effect::{Deliver, Effect};
+use crate::event::Event;
+use crate::fact::{
+    AgentSeen, AgentsResumed, CursorMoved, DeliveryExpired, DeliveryLeased, DeliveryParked, EventPublished,
+    Fact, SubscriptionResumed,
+};
+use crate::hash;
+use crate::ids::{DeliveryId, Position, Token};
+use crate::refusal::Refusal;
+use crate::state::Timer;
+use crate::subscription::decide::{is_pushed, lease_ends};
+use crate::subscription::lanes::{WAITERS_MAX, Waiting, key_of, lane_of};
+use crate::subscription::{Action, Stage};
+use crate::text::Text;
+use crate::time::Timestamp;
+
+/// How many taken positions a cursor may hold before its floor is written down.
+const TAKEN_MAX: usize = 1_024;
+/// How far a floor may lag behind what it could be before it is written down.
+const LAG_MAX: u64 = 32_768;
+/// How many deliveries are parked at once.
+const PARKED_AT_ONCE: usize = 1_024;
+/// How many deliveries one pull may take.
+pub(super) const PULL_MAX: usize = 1_000;
+
+/// A durable event that matches a subscription.
+#[derive(Clone, Debug)]
+pub struct Offer {
+    /// The subscription's number.
+    pub subscription: u32,
+    /// Its lane's round.
+    pub round: u32,
+    /// Where the event lies.
+    pub position: Position,
+    /// When it was recorded.
+    pub recorded_at: Timestamp,
+    /// The event.
+    pub event: Arc<Event>,
+}
+
+/// What whoever feeds the lanes has read.
+#[derive(Clone, Debug, Default)]
+pub struct Offers {
+    /// What matched, in the order of the log for each lane.
+    pub offers: Vec<Offer>,
+    /// Lanes that were read up to a position, whether or not anything matched: subscription, lane, round, position.
+    pub fed: Vec<(u32, usize, u32, Position)>,
+}
+
+impl Coordinator {
+    /// Takes what was read for the lanes.
+    pub fn offer(&mut self, offers: Offers, effects: &mut Vec<Effect>) {
+        for offer in offers.offers {
+            let Some(subscription) = self.state.subscriptions.get(&offer.subscription) else { continue };
+            let Some(lanes) = self.lanes.get_mut(&offer.subscription) else { continue };
+            let definition = subscription.definition();
+            let lane = lane_of(definition, offer.event.priority);
+            if subscription.is_taken(lane, offer.position) {
+                lanes.fed(lane, offer.round, offer.position);
+                continue;
+            }
+            let keep = self.bodies_bytes < crate::subscription::lanes::BODIES_MAX;
+            let waiting = Waiting {
+                position: offer.position,
+                generation: 0,
+                priority: offer.event.priority,
+                key: key_of(definition, &offer.event),
+                story: hash::of(&offer.event.correlation_id),
+                recorded_at: offer.recorded_at,
+                expires_at: offer.event.expires_at,
+                event: keep.then_some(offer.event),
+                kept: false,
+            };
+            if lanes.offer(lane, offer.round, waiting) == Some(true) {
+                effects.push(feed(offer.subscription, lanes.close(lane)));
+            }
+            self.dirty.insert(offer.subscription);
+        }
+        for (subscription, lane, round, position) in offers.fed {
+            if let Some(lanes) = self.lanes.get_mut(&subscription) {
+                lanes.fed(lane, round, position);
+            }
+        }
+    }
+
+    /// Tells whether any subscription may have something to give out.
+    pub fn has_dirty(&self) -> bool {
+        !self.dirty.is_empty()
+    }
+
+    /// Gives out what may go, up to `leases_max` deliveries.
+    ///
+    /// # Errors
+    /// When the log is damaged.
+    pub fn dispatch(&mut self, now: Now, leases_max: usize, stepped: &mut Stepped) -> Result<(), Stop> {
+        let mut left = leases_max;
+        let mut visits = self.dirty.len();
+        while left > 0 && visits > 0 {
+            visits -= 1;
+            let Some(number) = self.dirty.pop_first() else { break };
+            // No subscription takes the whole budget while others wait.
+            let share = (leases_max / 8).max(1).min(left);
+            let given = self.serve(number, now, share, stepped)?;
+            left -= given.min(left);
+            if given >= share {
+                self.dirty.insert(number);
+            }
+            self.tend(number, now, stepped)?;
+        }
+        Ok(())
+    }
+
+    /// Writes the floors of all subscriptions down, where they moved: before a stop, and when nothing else is to do.
+    ///
+    /// # Errors
+    /// When the log is damaged.
+    pub fn note_cursors(&mut self, now: Now, lag_min: u64, stepped: &mut Stepped) -> Result<(), Stop> {
+        let numbers: Vec<u32> = self.lanes.keys().copied().collect();
+        for number in numbers {
+            self.note_cursor(number, now, 1, lag_min.max(1), stepped)?;
+        }
+        Ok(())
+    }
+
+    fn serve(
+        &mut self,
+        number: u32,
+        now: Now,
+        leases_max: usize,
+        stepped: &mut Stepped,
+    ) -> Result<usize, Stop> {
+        let Some(subscription) = self.state.subscriptions.get(&number) else { return Ok(0) };
+        if is_pushed(&subscription.definition().action) {
+            let mut given = 0;
+            while given < leases_max {
+                let Some((pulled, replay)) = self.lease_next(number, now, given, stepped)? else { break };
+                given += 1;
+                stepped.effects.push(Effect::Deliver(Deliver {
+                    delivery: pulled.delivery,
+                    token: pulled.token,
+                    attempt: pulled.attempt,
+                    deadline: pulled.deadline,
+                    recorded_at: pulled.recorded_at,
+                    event: pulled.event,
+                    survivor: false,
+                    replay,
+                }));
+            }
+            return Ok(given);
+        }
+        let mut given = 0;
+        while given < leases_max {
+            let Some((waiter, max)) = self.lanes.get(&number).and_then(|lanes| lanes.first_waiter()) else {
+                break;
+            };
+            let deliveries = self.lease_up_to(number, max.min(leases_max - given), now, given, stepped)?;
+            if deliveries.is_empty() {
+                break;
+            }
+            given += deliveries.len();
+            if let Some(lanes) = self.lanes.get_mut(&number) {
+                lanes.pop_waiter();
+            }
+            stepped.effects.push(Effect::AnswerPull { waiter, deliveries });
+        }
+        Ok(given)
+    }
+
+    /// Parks what blocks a lane, opens lanes that have room, writes the floor down when it moved far.
+    fn tend(&mut self, number: u32, now: Now, stepped: &mut Stepped) -> Result<(), Stop> {
+        let Some(lanes) = self.lanes.get_mut(&number) else { return Ok(()) };
+        let mut parked = Vec::new();
+        for lane in lanes.stuck() {
+            parked.extend(lanes.park(lane, PARKED_AT_ONCE));
+        }
+        for waiting in parked {
+            let delivery = DeliveryId { subscription: number, position: waiting.position, generation: 0 };
+            let fact = DeliveryParked {
+                delivery,
+                priority: waiting.priority,
+                key: waiting.key,
+                story: waiting.story,
+                recorded_at: waiting.recorded_at,
+            };
+            self.record(Fact::from(fact), now, stepped)?;
+        }
+        if let Some(lanes) = self.lanes.get_mut(&number) {
+            stepped.effects.extend(lanes.reopen().into_iter().map(|feeding| feed(number, feeding)));
+        }
+        self.note_cursor(number, now, TAKEN_MAX, LAG_MAX, stepped)
+    }
+
+    fn note_cursor(
+        &mut self,
+        number: u32,
+        now: Now,
+        taken_min: usize,
+        lag_min: u64,
+        stepped: &mut Stepped,
+    ) -> Result<(), Stop> {
+        let (Some(lanes), Some(subscription)) =
+            (self.lanes.get(&number), self.state.subscriptions.get(&number))
+        else {
+            return Ok(());
+        };
+        let floors = lanes.floors();
+        let moved = subscription.cursors.iter().zip(floors).any(|(cursor, floor)| {
+            let freed = floor.0.saturating_sub(cursor.floor.0);
+            freed >= lag_min || (freed > 0 && cursor.taken.0.len() >= taken_min)
+        });
+        if moved {
+            self.record(Fact::from(CursorMoved { number, floors }), now, stepped)?;
+        }
+        Ok(())
+    }
+
+    /// Answers a worker that asks for deliveries.
+    pub(super) fn pull(&mut self, pull: &Pull, now: Now, stepped: &mut Stepped) -> Result<(), Stop> {
+        let Some(number) = self.state.subscription_numbers.get(&pull.subscription).copied() else {
+            let subscription = Text::from(pull.subscription.to_string());
+            return Err(Stop::Refused(Refusal::SubscriptionUnknown { subscription }));
+        };
+        let subscription = &self.state.subscriptions[&number];
+        let action = &subscription.definition().action;
+        if !matches!(action, Action::Inbox) {
+            let (subscription, action) = (Text::from(pull.subscription.to_string()), action.as_str());
+            return Err(Stop::Refused(Refusal::SubscriptionNotInbox { subscription, action }));
+        }
+        let agent = self.state.agents.get(&subscription.id.agent);
+        let stale = agent.is_some_and(|agent| {
+            let rested = agent.last_seen.is_none_or(|seen| now.at.since(seen) >= crate::agent::SEEN_STEP);
+            rested
+                || agent.lease_ended_at.is_some_and(|ended| agent.last_seen.is_some_and(|seen| ended >= seen))
+        });
+        if stale {
+            let name = subscription.id.agent.clone();
+            self.record(Fact::from(AgentSeen { name }), now, stepped)?;
+        }
+        // Whoever asks first is served first.
+        let others_wait = self.lanes.get(&number).is_some_and(|lanes| lanes.waiters() > 0);
+        let deliveries = if others_wait {
+            Vec::new()
+        } else {
+            self.lease_up_to(number, pull.max.clamp(1, PULL_MAX), now, 0, stepped)?
+        };
+        let waits = deliveries.is_empty() && pull.waiter.is_some();
+        if let (true, Some(waiter), Some(lanes)) = (waits, pull.waiter, self.lanes.get_mut(&number)) {
+            if lanes.waiters() >= WAITERS_MAX {
+                return Err(Stop::Refused(Refusal::TooMany { what: "waiting pulls", limit: WAITERS_MAX }));
+            }
+            lanes.wait(waiter, pull.max.clamp(1, PULL_MAX));
+            self.dirty.insert(number);
+            stepped.answer = Some(Answer::WillWait);
+        } else {
+            stepped.answer = Some(Answer::Pulled(deliveries));
+        }
+        self.tend(number, now, stepped)
+    }
+
+    fn lease_up_to(
+        &mut self,
+        number: u32,
+        max: usize,
+        now: Now,
+        given_before: usize,
+        stepped: &mut Stepped,
+    ) -> Result<Vec<Pulled>, Stop> {
+        let mut deliveries = Vec::new();
+        // A pull's answer is bounded in bytes too; one delivery always fits.
+        let mut bytes = 0;
+        while deliveries.len() < max && bytes < 4 * 1024 * 1024 {
+            let given = given_before + deliveries.len();
+            let Some((pulled, _)) = self.lease_next(number, now, given, stepped)? else { break };
+            bytes += pulled.event.as_ref().map_or(1024, |event| event.weight());
+            deliveries.push(pulled);
+        }
+        Ok(deliveries)
+    }
+
+    /// Leases the next delivery of a subscription, if anything may go. Tells also whether it is a replay.
+    fn lease_next(
+        &mut self,
+        number: u32,
+        now: Now,
+        draw: usize,
+        stepped: &mut Stepped,
+    ) -> Result<Option<(Pulled, bool)>, Stop> {
+        loop {
+            let (Some(subscription), Some(lanes)) =
+                (self.state.subscriptions.get(&number), self.lanes.get_mut(&number))
+            else {
+                return Ok(None);
+            };
+            let definition = subscription.definition();
+            let free = lanes.leased < definition.concurrency as usize;
+            if !free || subscription.pause.is_some() || self.state.parked_by(&subscription.id.agent).is_some()
+            {
+                return Ok(None);
+            }
+            let next = if let Some(slot) = lanes.pop_due() {
+                let Some(open) = subscription.open.get(&slot) else { continue };
+                if !matches!(open.stage, Stage::Retrying(due) if due <= now.at) {
+                    continue;
+                }
+                Next {
+                    slot,
+                    key: open.key,
+                    priority: open.priority,
+                    story: open.story,
+                    recorded_at: open.recorded_at,
+                    acquired: open.acquired,
+                    replay: open.replay_of.is_some(),
+                    event: None,
+                }
+            } else {
+                if lanes.leased + lanes.retrying >= definition.max_in_flight as usize {
+                    return Ok(None);
+                }
+                let Some((_, waiting)) = lanes.pop() else { return Ok(None) };
+                let slot = (waiting.position, waiting.generation);
+                let open = subscription.open.get(&slot);
+                if waiting.kept && open.is_none() {
+                    lanes.release(waiting.key);
+                    continue;
+                }
+                if waiting.expires_at.is_some_and(|at| at <= now.at) {
+                    let delivery = DeliveryId { subscription: number, position: slot.0, generation: slot.1 };
+                    let (priority, story) = (waiting.priority, waiting.story);
+                    lanes.release(waiting.key);
+                    let fact = DeliveryExpired { delivery, priority, story };
+                    self.record(Fact::from(fact), now, stepped)?;
+                    continue;
+                }
+                Next {
+                    slot,
+                    key: waiting.key,
+                    priority: waiting.priority,
+                    story: waiting.story,
+                    recorded_at: waiting.recorded_at,
+                    acquired: open.map_or(0, |open| open.acquired),
+                    replay: open.is_some_and(|open| open.replay_of.is_some()),
+                    event: waiting.event,
+                }
+            };
+            return self.lease(number, next, now, draw, stepped).map(Some);
+        }
+    }
+
+    fn lease(
+        &mut self,
+        number: u32,
+        next: Next,
+        now: Now,
+        draw: usize,
+        stepped: &mut Stepped,
+    ) -> Result<(Pulled, bool), Stop> {
+        let delivery = DeliveryId { subscription: number, position: next.slot.0, generation: next.slot.1 };
+        let definition = self.state.subscriptions[&number].definition();
+        let span = match &definition.action {
+            Action::Exec(exec) => exec.timeout,
+            Action::Inbox | Action::Publish(_) | Action::Pause(_) => definition.lease,
+        };
+        let position = self.state.position.next();
+        let token = Token { epoch: self.state.meta.epoch, secret: mix(now.chance, position.0, draw as u64) };
+        let deadline = now.at.after(span);
+        let attempt = next.acquired + 1;
+        let fact = DeliveryLeased {
+            delivery,
+            token,
+            deadline,
+            attempt,
+            priority: next.priority,
+            key: next.key,
+            story: next.story,
+            recorded_at: next.recorded_at,
+        };
+        self.record(Fact::from(fact), now, stepped)?;
+        let event = next.event.or_else(|| self.bodies.get(&delivery).cloned());
+        if let Some(event) = &event {
+            self.keep_body(delivery, event);
+        }
+        let recorded_at = next.recorded_at;
+        Ok((Pulled { delivery, token, attempt, deadline, recorded_at, event }, next.replay))
+    }
+}
+
+/// What is about to be leased.
+struct Next {
+    slot: (Position, u16),
+    key: Option<u64>,
+    priority: crate::event::Priority,
+    story: u64,
+    recorded_at: Timestamp,
+    acquired: u32,
+    replay: bool,
+    event: Option<Arc<Event>>,
+}
+
+/// Makes a token's secret of the chance that was drawn for the step.
+fn mix(chance: u64, position: u64, draw: u64) -> u64 {
+    let parts = crate::hash::parts(&[&chance.to_le_bytes(), &position.to_le_bytes(), &draw.to_le_bytes()]);
+    (parts >> 64) as u64 ^ parts as u64
+}
+
+/// Decides what a timer leads to.
+pub(super) fn timer(view: &View<'_>, timer: Timer) -> Result<Vec<Fact>, Stop> {
+    match timer {
+        Timer::LeaseEnds(id) => lease_ends(view, id),
+        Timer::RetryDue(_) => Ok(Vec::new()),
+        Timer::SubscriptionResumes(number) => {
+            let actor = Text::from("/cantus/timer");
+            let paused = view.state.subscriptions.get(&number).is_some_and(|it| it.pause.is_some());
+            Ok(paused.then(|| Fact::from(SubscriptionResumed { number, actor })).into_iter().collect())
+        }
+        Timer::AgentsResume(pause) => {
+            let known = view.state.pauses.contains_key(&pause);
+            let actor = Text::from("/cantus/timer");
+            Ok(known.then(|| Fact::from(AgentsResumed { pause, actor })).into_iter().collect())
+        }
+        Timer::EventDue(position) => {
+            let Some(deferred) = view.state.deferred.get(&position) else { return Ok(Vec::new()) };
+            let event = view
+                .event(position)?
+                .ok_or_else(|| Stop::Damaged(format!("the deferred event at {position} can not be read")))?;
+            let revision = match &event.stream {
+                Some(stream) => Some(view.revision(stream)? + 1),
+                None => None,
+            };
+            Ok(vec![Fact::from(EventPublished {
+                event,
+                actor: deferred.actor.clone(),
+                content: deferred.content,
+                revision,
+                only: None,
+                answers: deferred.answers,
+                deferred_at: Some(position),
+            })])
+        }
+    }
+}

@@ -1,0 +1,383 @@
+//! How facts are applied and lanes follow.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use super::view::{Limits, Stop, View};
+use crate::command::{Answer, Command, Now};
+use crate::effect::{Deliver, Effect};
+use crate::event::Event;
+use crate::fact::{Fact, Recorded};
+use crate::ids::{DeliveryId, Position};
+use crate::row::{Key, Loaded};
+use crate::state::{Impossible, State, Timer};
+use crate::subscription::decide::is_pushed;
+use crate::subscription::lanes::{BODIES_MAX, Feeding, Lanes, Waiting, lane_of};
+use crate::subscription::{Open, Stage};
+
+/// State, and who waits for what in it.
+#[derive(Debug, Default)]
+pub struct Coordinator {
+    /// What is true.
+    pub state: State,
+    /// Who is next, per subscription.
+    pub(crate) lanes: HashMap<u32, Lanes>,
+    /// Subscriptions that may have something to give out.
+    pub(super) dirty: BTreeSet<u32>,
+    /// Bodies of deliveries that are leased or wait for a retry, while memory allows.
+    pub(super) bodies: HashMap<DeliveryId, Arc<Event>>,
+    pub(super) bodies_bytes: usize,
+    loaded: HashMap<Key, Loaded>,
+    limits: Limits,
+}
+
+/// What a step led to. Its answer and effects leave once the facts' end is durable.
+#[derive(Debug, Default)]
+pub struct Stepped {
+    /// What is to be appended, in order.
+    pub facts: Vec<Recorded>,
+    /// What somebody must then do.
+    pub effects: Vec<Effect>,
+    /// What the caller is told; None for steps nobody asked for.
+    pub answer: Option<Answer>,
+}
+
+impl Coordinator {
+    /// Takes over a state that is complete: all facts are applied.
+    pub fn new(state: State, limits: Limits) -> Self {
+        let mut coordinator = Coordinator { state, limits, ..Coordinator::default() };
+        let numbers: Vec<u32> = coordinator.state.subscription_numbers.values().copied().collect();
+        for number in numbers {
+            let floors = coordinator.floors(number);
+            coordinator.lanes.insert(number, Lanes::new(floors));
+            coordinator.add_open(number);
+        }
+        coordinator
+    }
+
+    /// Returns what is owed to the outside: attempts that were leased, and lanes to be filled.
+    pub fn owed(&self) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        for (number, subscription) in &self.state.subscriptions {
+            if !is_pushed(&subscription.definition().action) {
+                continue;
+            }
+            for ((position, generation), open) in &subscription.open {
+                let Some(lease) = open.lease() else { continue };
+                effects.push(Effect::Deliver(Deliver {
+                    delivery: DeliveryId {
+                        subscription: *number,
+                        position: *position,
+                        generation: *generation,
+                    },
+                    token: lease.token,
+                    attempt: lease.attempt,
+                    deadline: lease.deadline,
+                    recorded_at: open.recorded_at,
+                    event: None,
+                    survivor: true,
+                    replay: open.replay_of.is_some(),
+                }));
+            }
+        }
+        for (number, lanes) in &self.lanes {
+            effects.extend(lanes.feedings().into_iter().map(|feeding| feed(*number, feeding)));
+        }
+        effects
+    }
+
+    /// Returns the limits in force.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Gives a decision what it asked for.
+    pub fn load(&mut self, key: Key, loaded: Loaded) {
+        self.loaded.insert(key, loaded);
+    }
+
+    /// Decides a command and applies what follows.
+    ///
+    /// # Errors
+    /// When it is refused, something must be loaded first, or the log is damaged. Nothing was applied then, but for
+    /// damage, after which the coordinator is not to be used any more.
+    pub fn step(&mut self, command: &Command, now: Now) -> Result<Stepped, Stop> {
+        let mut stepped = Stepped::default();
+        match command {
+            Command::Pull(pull) => self.pull(pull, now, &mut stepped)?,
+            Command::StopWaiting { subscription, waiter } => {
+                if let Some(number) = self.state.subscription_numbers.get(subscription)
+                    && let Some(lanes) = self.lanes.get_mut(number)
+                {
+                    lanes.stop_waiting(*waiter);
+                }
+                stepped.answer = Some(Answer::Done);
+            }
+            command => {
+                let (facts, answer) = super::decide::decide(&self.view(now), command)?;
+                for fact in facts {
+                    self.record(fact, now, &mut stepped)?;
+                }
+                stepped.answer = Some(answer);
+            }
+        }
+        self.loaded.clear();
+        Ok(stepped)
+    }
+
+    /// Does what is due, up to `timers_max` timers. Returns whether more is due.
+    ///
+    /// # Errors
+    /// As [`Coordinator::step`]; what was done before a need stays done and is in `stepped`.
+    pub fn fire(&mut self, now: Now, timers_max: usize, stepped: &mut Stepped) -> Result<bool, Stop> {
+        for _ in 0..timers_max {
+            let Some((due, timer)) = self.state.timers.first().copied() else { return Ok(false) };
+            if due > now.at {
+                return Ok(false);
+            }
+            for fact in super::dispatch::timer(&self.view(now), timer)? {
+                self.record(fact, now, stepped)?;
+            }
+            // A retry's timer only moves it to its lane; any other is gone with its fact.
+            if self.state.timers.remove(&(due, timer))
+                && let Timer::RetryDue(id) = timer
+                && let Some(lanes) = self.lanes.get_mut(&id.subscription)
+            {
+                lanes.retry((id.position, id.generation));
+                self.dirty.insert(id.subscription);
+            }
+            self.loaded.clear();
+        }
+        Ok(self.state.next_due().is_some_and(|due| due <= now.at))
+    }
+
+    pub(super) fn view(&self, now: Now) -> View<'_> {
+        View { state: &self.state, now, loaded: &self.loaded, bodies: &self.bodies, limits: &self.limits }
+    }
+
+    /// Applies a fact that was just decided, and lets the lanes follow.
+    pub(super) fn record(&mut self, fact: Fact, now: Now, stepped: &mut Stepped) -> Result<(), Stop> {
+        let recorded = Recorded { position: self.state.position.next(), at: now.at, fact };
+        let before = self.before(&recorded.fact);
+        self.state
+            .apply(&recorded)
+            .map_err(|impossible: Impossible| Stop::Damaged(impossible.to_string()))?;
+        self.follow(&recorded, before, &mut stepped.effects);
+        stepped.facts.push(recorded);
+        Ok(())
+    }
+
+    /// Remembers of the state what lanes need to know once the fact has changed it.
+    fn before(&self, fact: &Fact) -> Before {
+        let open = |id: &DeliveryId| self.state.open(*id).cloned();
+        match fact {
+            Fact::DeliveryLeased(fact) => Before { open: open(&fact.delivery), leased: Vec::new() },
+            Fact::DeliveryAcked(fact) => Before { open: open(&fact.delivery), leased: Vec::new() },
+            Fact::DeliveryFailed(fact) => Before { open: open(&fact.delivery), leased: Vec::new() },
+            Fact::DeliveryExpired(fact) => Before { open: open(&fact.delivery), leased: Vec::new() },
+            Fact::DeadLetterOpened(fact) => Before { open: open(&fact.delivery), leased: Vec::new() },
+            Fact::SubscriptionRemoved(fact) => {
+                Before { open: None, leased: self.leased_attempts(fact.number) }
+            }
+            Fact::SubscriptionSought(fact) => {
+                Before { open: None, leased: self.leased_attempts(fact.number) }
+            }
+            _ => Before::default(),
+        }
+    }
+
+    fn leased_attempts(&self, number: u32) -> Vec<(DeliveryId, u32)> {
+        let Some(subscription) = self.state.subscriptions.get(&number) else { return Vec::new() };
+        let open = subscription.open.iter();
+        open.filter_map(|((position, generation), open)| {
+            let id = DeliveryId { subscription: number, position: *position, generation: *generation };
+            Some((id, open.lease()?.attempt))
+        })
+        .collect()
+    }
+
+    fn follow(&mut self, recorded: &Recorded, before: Before, effects: &mut Vec<Effect>) {
+        match &recorded.fact {
+            Fact::DeliveryLeased(fact) => {
+                let Some(lanes) = self.lanes.get_mut(&fact.delivery.subscription) else { return };
+                lanes.leased += 1;
+                match before.open.map(|open| open.stage) {
+                    Some(Stage::Retrying(_)) => lanes.retrying = lanes.retrying.saturating_sub(1),
+                    Some(_) | None => lanes.hold(fact.key),
+                }
+            }
+            Fact::DeliveryAcked(fact) => self.let_go(fact.delivery, before.open),
+            Fact::DeliveryFailed(fact) => {
+                let Some(lanes) = self.lanes.get_mut(&fact.delivery.subscription) else { return };
+                lanes.leased = lanes.leased.saturating_sub(1);
+                if fact.attempt.next_at.is_some() {
+                    lanes.retrying += 1;
+                }
+                self.dirty.insert(fact.delivery.subscription);
+            }
+            Fact::DeadLetterOpened(fact) => {
+                self.drop_body(fact.delivery);
+                if let Some(lanes) = self.lanes.get_mut(&fact.delivery.subscription) {
+                    lanes.release(before.open.and_then(|open| open.key));
+                }
+                self.dirty.insert(fact.delivery.subscription);
+            }
+            Fact::SubscriptionDeclared(fact) => self.declared(fact.number, effects),
+            Fact::SubscriptionRemoved(fact) => {
+                if let Some(mut lanes) = self.lanes.remove(&fact.number) {
+                    effects.extend((0..4).map(|lane| feed(fact.number, lanes.close(lane))));
+                    while let Some((waiter, _)) = lanes.pop_waiter() {
+                        effects.push(Effect::AnswerPull { waiter, deliveries: Vec::new() });
+                    }
+                }
+                self.fence(before.leased, effects);
+            }
+            Fact::SubscriptionSought(fact) => {
+                self.fence(before.leased, effects);
+                self.restart(fact.number, effects);
+            }
+            Fact::DeadLetterReplayed(fact) => {
+                if let Some(id) = fact.delivery {
+                    self.add_waiting(id);
+                }
+            }
+            Fact::SubscriptionPaused(fact) => {
+                self.dirty.insert(fact.number);
+            }
+            Fact::SubscriptionResumed(fact) => {
+                self.dirty.insert(fact.number);
+            }
+            Fact::AgentsPaused(_) | Fact::AgentsResumed(_) => self.dirty.extend(self.lanes.keys()),
+            _ => {}
+        }
+    }
+
+    /// A delivery is done with: its key and its place are free.
+    fn let_go(&mut self, id: DeliveryId, open: Option<Open>) {
+        self.drop_body(id);
+        if let Some(lanes) = self.lanes.get_mut(&id.subscription) {
+            lanes.leased = lanes.leased.saturating_sub(1);
+            lanes.release(open.and_then(|open| open.key));
+        }
+        self.dirty.insert(id.subscription);
+    }
+
+    fn declared(&mut self, number: u32, effects: &mut Vec<Effect>) {
+        self.dirty.insert(number);
+        if !self.lanes.contains_key(&number) {
+            let lanes = Lanes::new(self.floors(number));
+            effects.extend(lanes.feedings().into_iter().map(|feeding| feed(number, feeding)));
+            self.lanes.insert(number, lanes);
+            return;
+        }
+        let versions = &self.state.subscriptions[&number].versions;
+        let reordered = versions.iter().rev().take(2).map(|version| version.definition.order);
+        if reordered.collect::<Vec<_>>().windows(2).any(|pair| pair[0] != pair[1]) {
+            self.restart(number, effects);
+        }
+    }
+
+    /// Attempts whose lease is gone are ended.
+    fn fence(&mut self, leased: Vec<(DeliveryId, u32)>, effects: &mut Vec<Effect>) {
+        for (delivery, attempt) in leased {
+            if self.state.open(delivery).is_none() {
+                self.drop_body(delivery);
+                effects.push(Effect::Cancel { delivery, attempt });
+            }
+        }
+    }
+
+    /// Fills the lanes anew from the floors and what is open.
+    fn restart(&mut self, number: u32, effects: &mut Vec<Effect>) {
+        let floors = self.floors(number);
+        let Some(lanes) = self.lanes.get_mut(&number) else { return };
+        let feedings = lanes.restart(floors);
+        self.add_open(number);
+        effects.extend(feedings.into_iter().map(|feeding| feed(number, feeding)));
+    }
+
+    fn floors(&self, number: u32) -> [Position; 4] {
+        self.state.subscriptions[&number].cursors.each_ref().map(|cursor| cursor.floor)
+    }
+
+    /// Adds what state knows to be open: held keys, parked and replayed ones. Retries come by their timers.
+    fn add_open(&mut self, number: u32) {
+        self.dirty.insert(number);
+        let Some(subscription) = self.state.subscriptions.get(&number) else { return };
+        let Some(lanes) = self.lanes.get_mut(&number) else { return };
+        let mut waiting = Vec::new();
+        for ((position, generation), open) in &subscription.open {
+            match open.stage {
+                Stage::Leased(_) => {
+                    lanes.leased += 1;
+                    lanes.hold(open.key);
+                }
+                Stage::Retrying(due) => {
+                    lanes.retrying += 1;
+                    lanes.hold(open.key);
+                    // Its timer may have fired before the lanes were made anew.
+                    let id =
+                        DeliveryId { subscription: number, position: *position, generation: *generation };
+                    if !self.state.timers.contains(&(due, Timer::RetryDue(id))) {
+                        lanes.retry((*position, *generation));
+                    }
+                }
+                Stage::Waiting => {
+                    waiting.push(DeliveryId {
+                        subscription: number,
+                        position: *position,
+                        generation: *generation,
+                    });
+                }
+            }
+        }
+        for id in waiting {
+            self.add_waiting(id);
+        }
+    }
+
+    fn add_waiting(&mut self, id: DeliveryId) {
+        let Some(subscription) = self.state.subscriptions.get(&id.subscription) else { return };
+        let Some(open) = subscription.open.get(&(id.position, id.generation)) else { return };
+        let waiting = Waiting {
+            position: id.position,
+            generation: id.generation,
+            priority: open.priority,
+            key: open.key,
+            story: open.story,
+            recorded_at: open.recorded_at,
+            expires_at: None,
+            event: None,
+            kept: true,
+        };
+        let lane = lane_of(subscription.definition(), open.priority);
+        if let Some(lanes) = self.lanes.get_mut(&id.subscription) {
+            lanes.add(lane, waiting);
+        }
+        self.dirty.insert(id.subscription);
+    }
+
+    pub(super) fn keep_body(&mut self, id: DeliveryId, event: &Arc<Event>) {
+        let weight = event.weight();
+        if self.bodies_bytes + weight <= BODIES_MAX && self.bodies.insert(id, event.clone()).is_none() {
+            self.bodies_bytes += weight;
+        }
+    }
+
+    fn drop_body(&mut self, id: DeliveryId) {
+        if let Some(event) = self.bodies.remove(&id) {
+            self.bodies_bytes = self.bodies_bytes.saturating_sub(event.weight());
+        }
+    }
+}
+
+/// What lanes need to know of the state before a fact changed it.
+#[derive(Default)]
+struct Before {
+    open: Option<Open>,
+    leased: Vec<(DeliveryId, u32)>,
+}
+
+pub(super) fn feed(subscription: u32, feeding: Feeding) -> Effect {
+    Effect::Feed { subscription, lane: feeding.lane, round: feeding.round, after: feeding.after }
+}

@@ -1,0 +1,297 @@
+//! Leases and their outcomes: what a worker's answer, or its silence, leads to.
+
+use std::sync::Arc;
+
+use super::{Action, Attempt, AttemptOutcome, Lease, Open, State, retry};
+use crate::command::{Outcome, Settle, Settled};
+use crate::coordinator::{Stop, View};
+use crate::dead_letter;
+use crate::event::{Event, publish};
+use crate::fact::{
+    AgentsPaused, DeadLetterOpened, DeadLetterResolved, DeliveryAcked, DeliveryAnsweredLate,
+    DeliveryExtended, DeliveryFailed, Fact,
+};
+use crate::ids::{DeadLetterId, DeliveryId, Position, Token};
+use crate::refusal::Refusal;
+use crate::row::{Key, Loaded};
+use crate::subscription::Until;
+use crate::text::Text;
+use crate::time::Timestamp;
+
+/// Decides what a worker's answer leads to.
+///
+/// # Errors
+/// When the delivery is unknown, the answer is refused, or something must be loaded first.
+pub fn settle(view: &View<'_>, settle: &Settle) -> Result<(Vec<Fact>, Settled), Stop> {
+    let id = settle.delivery;
+    let unknown = || {
+        let delivery = Text::from(id.display(Timestamp(0)));
+        Stop::Refused(Refusal::DeliveryUnknown { delivery })
+    };
+    let subscription = view.state.subscriptions.get(&id.subscription).ok_or_else(unknown)?;
+    let slot = (id.position, id.generation);
+    let Some((open, lease)) = subscription.open.get(&slot).and_then(|open| Some((open, open.lease()?)))
+    else {
+        // An answer that is sent twice is answered alike.
+        if subscription.settled.contains(&(slot, settle.token)) && matches!(settle.outcome, Outcome::Ack(_)) {
+            return Ok((Vec::new(), Settled::Acked(Vec::new())));
+        }
+        return late(view, subscription, settle).ok_or_else(unknown);
+    };
+    if lease.token != settle.token {
+        return late(view, subscription, settle).ok_or_else(unknown);
+    }
+    match &settle.outcome {
+        Outcome::Ack(answer) => acked(view, settle, open, lease, answer.as_deref().map_err(Clone::clone)),
+        Outcome::Park { agents, until } => {
+            let (until, until_event) = match until {
+                Until::After(span) => (Some(view.now.at.after(*span)), None),
+                Until::Event(filter) => (None, Some(filter.clone())),
+            };
+            let mut facts = vec![Fact::from(AgentsPaused {
+                cause: Some(id),
+                agents: agents.clone(),
+                until,
+                until_event,
+                topics: subscription.definition().topics.clone(),
+                by: subscription.id.agent.text().clone(),
+            })];
+            facts.extend(done(view, settle, open, lease));
+            Ok((facts, Settled::Acked(Vec::new())))
+        }
+        Outcome::Nack(failure) => {
+            let outcome = AttemptOutcome::Failed;
+            failed(
+                view,
+                subscription,
+                id,
+                failure.clone(),
+                outcome,
+                settle.event.clone(),
+                Some(&settle.actor),
+            )
+        }
+    }
+}
+
+fn acked(
+    view: &View<'_>,
+    settle: &Settle,
+    open: &Open,
+    lease: &Lease,
+    answer: Result<&crate::command::Publish, Refusal>,
+) -> Result<(Vec<Fact>, Settled), Stop> {
+    let id = settle.delivery;
+    let origin = publish::Origin { answers: Some(id), only: None, facts_before: 0 };
+    let published = answer.map_err(Stop::Refused).and_then(|publish| publish::decide(view, publish, origin));
+    match published {
+        Ok(published) => {
+            let mut facts = published.facts;
+            facts.extend(done(view, settle, open, lease));
+            Ok((facts, Settled::Acked(published.receipts)))
+        }
+        // What the answer was checked against has changed: it is checked again.
+        Err(Stop::Refused(Refusal::Stale)) => Err(Stop::Refused(Refusal::Stale)),
+        Err(Stop::Refused(refusal))
+            if settle.refusal_fails || matches!(refusal, Refusal::LoopDetected { .. }) =>
+        {
+            let failure = retry::Failure {
+                class: retry::Class::Rejected,
+                message: Text::from(format!("the answer was refused: {refusal}")),
+                exit_code: None,
+                status: None,
+                output_tail: None,
+                delay: None,
+                refusal: Some(Text::from(refusal_code(&refusal))),
+            };
+            let subscription = &view.state.subscriptions[&id.subscription];
+            let (event, actor) = (settle.event.clone(), Some(&settle.actor));
+            failed(view, subscription, id, failure, AttemptOutcome::Failed, event, actor)
+        }
+        Err(stop) => Err(stop),
+    }
+}
+
+/// The name under which a refusal of an answer is grouped.
+fn refusal_code(refusal: &Refusal) -> String {
+    let debug = format!("{refusal:?}");
+    debug.split([' ', '{', '(']).next().unwrap_or_default().to_owned()
+}
+
+/// The facts of a success: the delivery is done, and so is the dead letter whose replay it was.
+fn done(view: &View<'_>, settle: &Settle, open: &Open, lease: &Lease) -> Vec<Fact> {
+    let delivery = settle.delivery;
+    let mut facts = vec![Fact::from(DeliveryAcked {
+        delivery,
+        story: open.story,
+        attempt: lease.attempt,
+        began: lease.since,
+        actor: Some(settle.actor.clone()),
+    })];
+    if let Some(id) = view.state.replaying.get(&delivery) {
+        facts.push(Fact::from(DeadLetterResolved { id: *id, delivery: Some(delivery) }));
+    }
+    facts
+}
+
+/// An answer whose lease is over is stored and changes nothing. None when we never heard of the delivery.
+fn late(view: &View<'_>, subscription: &State, settle: &Settle) -> Option<(Vec<Fact>, Settled)> {
+    let id = settle.delivery;
+    let lane_knows = (0..4).any(|lane| subscription.is_taken(lane, id.position));
+    if !lane_knows || id.position <= subscription.began || settle.token.epoch > view.state.meta.epoch {
+        return None;
+    }
+    let open = subscription.open.get(&(id.position, id.generation));
+    let story = open
+        .map(|open| open.story)
+        .or_else(|| settle.event.as_ref().map(|it| crate::hash::of(&it.correlation_id)));
+    let (said, events) = match &settle.outcome {
+        Outcome::Ack(Ok(publish)) => (Text::from("ack"), summary(publish)),
+        Outcome::Ack(Err(refusal)) => (Text::from(format!("ack, refused: {refusal}")), None),
+        Outcome::Park { .. } => (Text::from("ack"), None),
+        Outcome::Nack(failure) => {
+            (Text::from(format!("nack {}: {}", failure.class.as_str(), failure.message)), None)
+        }
+    };
+    let fact = DeliveryAnsweredLate {
+        delivery: id,
+        story: story.unwrap_or_default(),
+        token: settle.token,
+        said,
+        events,
+        actor: Some(settle.actor.clone()),
+    };
+    Some((vec![Fact::from(fact)], Settled::Late))
+}
+
+/// Tells what a late answer would have published, in at most 64 KiB.
+fn summary(publish: &crate::command::Publish) -> Option<Text> {
+    let mut text = String::new();
+    for admitted in &publish.events {
+        let event = &admitted.event;
+        let data = event.data.as_ref().map(|data| String::from_utf8_lossy(&data.bytes.0)).unwrap_or_default();
+        let line = format!("{} {} {data}\n", event.event_type, event.id);
+        if text.len() + line.len() > 64 * 1024 {
+            text.push_str("…\n");
+            break;
+        }
+        text.push_str(&line);
+    }
+    (!text.is_empty()).then(|| Text::from(text))
+}
+
+/// Decides what becomes of a delivery whose attempt failed.
+pub(crate) fn failed(
+    view: &View<'_>,
+    subscription: &State,
+    id: DeliveryId,
+    failure: retry::Failure,
+    outcome: AttemptOutcome,
+    event: Option<Arc<Event>>,
+    actor: Option<&Text>,
+) -> Result<(Vec<Fact>, Settled), Stop> {
+    let open = subscription
+        .open
+        .get(&(id.position, id.generation))
+        .ok_or_else(|| Stop::Damaged(format!("delivery {} is not open", id.position)))?;
+    let Some(lease) = open.lease() else {
+        return Err(Stop::Damaged(format!("delivery {} is not leased", id.position)));
+    };
+    let now = view.now.at;
+    let loop_detected = failure.refusal.as_deref() == Some("LoopDetected");
+    let verdict = if loop_detected {
+        retry::Verdict::DeadLetter(retry::Reason::LoopDetected)
+    } else {
+        let policy = &subscription.definition().retry;
+        retry::after_failure(policy, &failure, open.failed + 1, now, view.now.chance)
+    };
+    let mut attempt = Attempt {
+        number: lease.attempt,
+        at: lease.since,
+        ended: now,
+        outcome,
+        failure: Some(failure),
+        next_at: None,
+    };
+    let story = open.story;
+    let actor = actor.cloned();
+    let reason = match verdict {
+        retry::Verdict::RetryAt(due) => {
+            attempt.next_at = Some(due);
+            let fact = DeliveryFailed { delivery: id, story, attempt, actor };
+            return Ok((vec![Fact::from(fact)], Settled::Retrying(due)));
+        }
+        retry::Verdict::DeadLetter(reason) => reason,
+    };
+    let event = match event {
+        Some(event) => event,
+        None => view.event(id.position)?.ok_or_else(|| {
+            Stop::Damaged(format!("the event at {} can not be read, its delivery stays leased", id.position))
+        })?,
+    };
+    let mut attempts: Vec<Attempt> = open.attempts.iter().cloned().collect();
+    attempts.push(attempt.clone());
+    let failure = attempts.last().and_then(|attempt| attempt.failure.as_ref());
+    let fingerprint = dead_letter::fingerprint(failure, reason, &subscription.id.to_string());
+    let reopens = view.state.replaying.get(&id).copied();
+    let opened = DeadLetterOpened { delivery: id, event, reason, attempts, fingerprint, reopens };
+    let position = Position(view.state.position.0 + 2);
+    let dead = reopens.unwrap_or(DeadLetterId(position));
+    let failed = DeliveryFailed { delivery: id, story, attempt, actor };
+    Ok((vec![Fact::from(failed), Fact::from(opened)], Settled::Dead(dead)))
+}
+
+/// Decides what the end of a pulled delivery's lease leads to. Nothing when it was settled or extended meanwhile.
+pub(crate) fn lease_ends(view: &View<'_>, id: DeliveryId) -> Result<Vec<Fact>, Stop> {
+    let Some(subscription) = view.state.subscriptions.get(&id.subscription) else { return Ok(Vec::new()) };
+    let lease = subscription.open.get(&(id.position, id.generation)).and_then(Open::lease);
+    let Some(lease) = lease.filter(|lease| lease.deadline <= view.now.at) else { return Ok(Vec::new()) };
+    let failure = retry::Failure {
+        class: retry::Class::Timeout,
+        message: Text::from(format!(
+            "the lease ended after {} s without an answer",
+            lease.deadline.since(lease.since).0 / 1_000
+        )),
+        exit_code: None,
+        status: None,
+        output_tail: None,
+        delay: None,
+        refusal: None,
+    };
+    let outcome = AttemptOutcome::LeaseEnded;
+    failed(view, subscription, id, failure, outcome, view.lanes_event(id), None).map(|(facts, _)| facts)
+}
+
+/// Decides a worker's asking for more time.
+///
+/// # Errors
+/// When it holds no lease.
+pub fn extend(view: &View<'_>, id: DeliveryId, token: Token) -> Result<(Vec<Fact>, Timestamp), Stop> {
+    let unknown = || {
+        let delivery = Text::from(id.display(Timestamp(0)));
+        Stop::Refused(Refusal::DeliveryUnknown { delivery })
+    };
+    let subscription = view.state.subscriptions.get(&id.subscription).ok_or_else(unknown)?;
+    let open = subscription.open.get(&(id.position, id.generation));
+    let lease = open.and_then(Open::lease).filter(|lease| lease.token == token);
+    if lease.is_none() {
+        return Err(Stop::Refused(Refusal::LeaseLost));
+    }
+    let deadline = view.now.at.after(subscription.definition().lease);
+    Ok((vec![Fact::from(DeliveryExtended { delivery: id, deadline })], deadline))
+}
+
+impl View<'_> {
+    /// Returns the event at a position, loaded before.
+    pub(crate) fn event(&self, position: Position) -> Result<Option<Arc<Event>>, Stop> {
+        match self.loaded.get(&Key::Event(position)) {
+            Some(Loaded::Event(event)) => Ok(event.clone()),
+            Some(Loaded::Row(_)) | None => Err(Stop::Need(vec![Key::Event(position)])),
+        }
+    }
+}
+
+/// Tells whether an action is carried out by us rather than pulled.
+pub fn is_pushed(action: &Action) -> bool {
+    !matches!(action, Action::Inbox)
+}
