@@ -26,7 +26,9 @@ pub use exec::{Exec, OnSuccess, Sandbox, Stdin, SuccessData};
 pub use name::{
     AgentName, AgentPattern, EventType, HookName, InvalidName, SubscriptionName, TopicName, TopicPattern,
 };
-pub use retry::{Backoff, FailureClass, InvalidFailureClass, OutOfBounds, Retry, RetryPolicy};
+pub use retry::{
+    Backoff, FailureClass, InvalidFailureClass, OutOfBounds, Retry, RetryPolicy, RetryPolicyParts,
+};
 pub use server::{Dedupe, Hook, Limits, Permission, Server, Token};
 pub use size::{InvalidSize, Size};
 pub use subscription::{AfterDeadLetter, InvalidStart, Order, Start, Subscription};

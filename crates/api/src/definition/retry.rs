@@ -38,7 +38,7 @@ impl<'de> Deserialize<'de> for Retry {
 /// When a failed delivery is tried again. With the defaults: at once, then after 1 s, 2 s and 4 s; a failed fourth
 /// attempt is dead.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "Written", into = "Written")]
+#[serde(try_from = "RetryPolicyParts", into = "RetryPolicyParts")]
 pub struct RetryPolicy {
     /// How often it is tried again after the first attempt, 0 to 1000.
     pub max_retries: u32,
@@ -139,53 +139,72 @@ impl RetryPolicy {
 }
 
 /// A policy as it is written: every key may be left out.
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct Written {
-    max_retries: u32,
-    backoff_type: Backoff,
-    initial_delay: Duration,
-    max_delay: Duration,
-    retry_on: Vec<FailureClass>,
-    no_retry_on: Vec<FailureClass>,
-    multiplier: f64,
-    jitter: f64,
+#[expect(missing_docs, reason = "the keys are those of RetryPolicy")]
+pub struct RetryPolicyParts {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_retries: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backoff_type: Option<Backoff>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub initial_delay: Option<Duration>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_delay: Option<Duration>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_on: Option<Vec<FailureClass>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub no_retry_on: Option<Vec<FailureClass>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub multiplier: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jitter: Option<f64>,
 }
 
-impl Default for Written {
-    fn default() -> Self {
-        RetryPolicy::default().into()
-    }
-}
-
-impl From<RetryPolicy> for Written {
-    fn from(policy: RetryPolicy) -> Self {
-        Self {
-            max_retries: policy.max_retries,
-            backoff_type: policy.backoff_type,
-            initial_delay: policy.initial_delay,
-            max_delay: policy.max_delay,
-            retry_on: policy.retry_on,
-            no_retry_on: policy.no_retry_on,
-            multiplier: policy.multiplier,
-            jitter: policy.jitter,
+impl RetryPolicyParts {
+    /// Returns the policy with the defaults for what is left out.
+    ///
+    /// A first delay beyond the default of `max_delay` raises that, and a class that stands in one list is taken from
+    /// the default of the other: who writes one key need not repeat its counterpart.
+    pub fn filled(self) -> RetryPolicy {
+        let defaults = RetryPolicy::default();
+        let initial_delay = self.initial_delay.unwrap_or(defaults.initial_delay);
+        let without = |default: Vec<FailureClass>, other: &Option<Vec<FailureClass>>| {
+            let named = other.as_deref().unwrap_or_default();
+            default.into_iter().filter(|class| !named.contains(class)).collect()
+        };
+        RetryPolicy {
+            max_retries: self.max_retries.unwrap_or(defaults.max_retries),
+            backoff_type: self.backoff_type.unwrap_or(defaults.backoff_type),
+            initial_delay,
+            max_delay: self.max_delay.unwrap_or(defaults.max_delay.max(initial_delay)),
+            retry_on: self.retry_on.clone().unwrap_or_else(|| without(defaults.retry_on, &self.no_retry_on)),
+            no_retry_on: self.no_retry_on.unwrap_or_else(|| without(defaults.no_retry_on, &self.retry_on)),
+            multiplier: self.multiplier.unwrap_or(defaults.multiplier),
+            jitter: self.jitter.unwrap_or(defaults.jitter),
         }
     }
 }
 
-impl TryFrom<Written> for RetryPolicy {
+impl From<RetryPolicy> for RetryPolicyParts {
+    fn from(policy: RetryPolicy) -> Self {
+        Self {
+            max_retries: Some(policy.max_retries),
+            backoff_type: Some(policy.backoff_type),
+            initial_delay: Some(policy.initial_delay),
+            max_delay: Some(policy.max_delay),
+            retry_on: Some(policy.retry_on),
+            no_retry_on: Some(policy.no_retry_on),
+            multiplier: Some(policy.multiplier),
+            jitter: Some(policy.jitter),
+        }
+    }
+}
+
+impl TryFrom<RetryPolicyParts> for RetryPolicy {
     type Error = String;
-    fn try_from(written: Written) -> Result<Self, String> {
-        let policy = Self {
-            max_retries: written.max_retries,
-            backoff_type: written.backoff_type,
-            initial_delay: written.initial_delay,
-            max_delay: written.max_delay,
-            retry_on: written.retry_on,
-            no_retry_on: written.no_retry_on,
-            multiplier: written.multiplier,
-            jitter: written.jitter,
-        };
+    fn try_from(parts: RetryPolicyParts) -> Result<Self, String> {
+        let policy = parts.filled();
         match policy.problems().into_iter().next() {
             None => Ok(policy),
             Some(problem) => Err(problem.message),
@@ -303,6 +322,14 @@ mod tests {
     fn what_is_left_out_has_the_documented_default() {
         let policy: RetryPolicy = serde_json::from_str(r#"{"max_retries": 5}"#).unwrap();
         assert_eq!(policy, RetryPolicy { max_retries: 5, ..RetryPolicy::default() });
+    }
+
+    #[test]
+    fn a_written_key_wins_over_the_default_of_its_counterpart() {
+        let read = |text| serde_json::from_str::<RetryPolicy>(text).unwrap();
+        assert_eq!(read(r#"{"initial_delay": "1m"}"#).max_delay, Duration::from_secs(60));
+        assert_eq!(read(r#"{"retry_on": ["unauthorized"]}"#).no_retry_on, [FailureClass::InvalidPayload]);
+        assert_eq!(read(r#"{"no_retry_on": ["timeout"]}"#).retry_on, [FailureClass::TemporaryFailure]);
     }
 
     #[test]

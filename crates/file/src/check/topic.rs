@@ -1,0 +1,71 @@
+//! Topics that are spoken of: whether they are declared, and whether the agent may listen.
+
+use cantus_api::definition::{Action, TopicPattern, ValueText};
+
+use crate::diagnostic::Fault;
+use crate::read::{Draft, Reader};
+use crate::source::Span;
+use crate::suggest::nearest;
+
+/// Where topics are declared at all, speaking of another one is probably a slip.
+pub(super) fn check(reader: &Reader<'_>, draft: &Draft) {
+    let topics = &draft.definitions.topics;
+    let undeclared = |name: &str, span: Span| {
+        let known = topics.keys().any(|topic| topic.as_str() == name);
+        if topics.is_empty() || known || draft.server.auto_create == Some(true) || name.starts_with('$') {
+            return;
+        }
+        let hint = match nearest(name, topics.keys().map(|topic| topic.as_str())) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "declare it under `topics:`; `cantus serve` refuses topics nobody declared".to_owned(),
+        };
+        reader.say(Fault::warning(span, format!("the topic `{name}` is not declared")).hint(hint));
+    };
+    for places in &draft.agents {
+        let Some(agent) = draft.definitions.agents.get(&places.agent) else { continue };
+        for (subscription, place) in agent.subscriptions.iter().zip(&places.subscriptions) {
+            for (pattern, &span) in subscription.topics.iter().zip(&place.topics) {
+                if pattern.is_plain() {
+                    undeclared(pattern.as_str(), span);
+                } else {
+                    unmatched(reader, draft, pattern, span);
+                }
+                let closed = topics.iter().find(|(topic, declared)| {
+                    let listed = declared.subscribers.iter().any(|allowed| allowed.matches(&places.agent));
+                    pattern.as_str() == topic.as_str() && !declared.subscribers.is_empty() && !listed
+                });
+                if let Some((topic, _)) = closed {
+                    let fault =
+                        Fault::error(span, format!("{} may not subscribe to `{topic}`", places.agent));
+                    let hint = format!("add it to the topic's `subscribers`, declared at {}", Fault::PLACE);
+                    let declared = draft.topic_place(topic).unwrap_or(span);
+                    reader.say(fault.hint(hint).with_place(declared));
+                }
+            }
+            let made = match &subscription.action {
+                Action::Exec(exec) => exec
+                    .on_success
+                    .as_ref()
+                    .and_then(|event| event.topic.as_ref())
+                    .map(|topic| topic.as_str()),
+                Action::Publish(publish) => publish.topic.as_ref().and_then(ValueText::name),
+                _ => None,
+            };
+            if let Some(topic) = made {
+                undeclared(topic, place.produces.unwrap_or(place.whole));
+            }
+        }
+    }
+}
+
+fn unmatched(reader: &Reader<'_>, draft: &Draft, pattern: &TopicPattern, span: Span) {
+    let topics = &draft.definitions.topics;
+    let silent =
+        topics.is_empty() || draft.server.auto_create == Some(true) || pattern.as_str().starts_with('$');
+    if !silent && !topics.keys().any(|topic| pattern.matches(topic.as_str())) {
+        reader.say(
+            Fault::warning(span, format!("no declared topic is covered by `{pattern}`"))
+                .hint("declare one under `topics:`, or correct the pattern"),
+        );
+    }
+}
