@@ -1,0 +1,122 @@
+//! The few file operations the log stands on, as a trait, so that tests can put a disk underneath that loses power and fails to sync.
+
+use std::fmt::Debug;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+/// A directory tree of files. Paths are used as given; nothing is buffered by the implementation.
+pub trait Disk: Debug + Send + Sync + 'static {
+    /// Creates a directory with its parents, durably. An existing one is fine.
+    fn create_dir(&self, dir: &Path) -> io::Result<()>;
+    /// Creates an empty file for reading and writing, emptying one that is there.
+    fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
+    /// Opens an existing file.
+    fn open(&self, path: &Path, access: Access) -> io::Result<Arc<dyn DiskFile>>;
+    /// Renames a file over whatever has the new name. Durable after [`Disk::sync_dir`].
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Removes a file. Durable after [`Disk::sync_dir`].
+    fn unlink(&self, path: &Path) -> io::Result<()>;
+    /// Makes the entries of a directory durable.
+    fn sync_dir(&self, dir: &Path) -> io::Result<()>;
+    /// Returns the names of the files in a directory, unordered.
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>>;
+    /// Returns how many bytes an unprivileged process may still write to the file system of `dir`.
+    fn free_bytes(&self, dir: &Path) -> io::Result<u64>;
+    /// Takes the exclusive lock that the file at `path` stands for and writes this process's id into it, or says who has it.
+    fn lock(&self, path: &Path) -> io::Result<Locked>;
+}
+
+/// How a file is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Reading only.
+    Read,
+    /// Reading and writing.
+    ReadWrite,
+}
+
+/// The answer to [`Disk::lock`].
+#[derive(Debug)]
+pub enum Locked {
+    /// The lock is held until the guard is dropped.
+    Held(Box<dyn Guard>),
+    /// Another process has it, with this id where it could be read.
+    Taken(Option<u32>),
+}
+
+/// Something whose drop releases a lock.
+pub trait Guard: Debug + Send + Sync {}
+
+/// An open file. Reads and writes take their place as an argument, so one handle serves many threads.
+pub trait DiskFile: Debug + Send + Sync {
+    /// Reads at most `buffer.len()` bytes at `offset`; 0 means the end of the file.
+    fn pread(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize>;
+    /// Reads what the device holds, past the page cache; `None` where the file system cannot.
+    ///
+    /// After a failed sync the page cache may show bytes the device has lost (promise R2).
+    fn pread_device(&self, offset: u64, buffer: &mut [u8]) -> io::Result<Option<usize>>;
+    /// Writes at most `bytes.len()` bytes at `offset` and returns how many.
+    fn pwrite(&self, offset: u64, bytes: &[u8]) -> io::Result<usize>;
+    /// Makes every byte written so far, and the length of the file, durable.
+    fn fdatasync(&self) -> io::Result<()>;
+    /// Returns the length of the file in bytes.
+    fn len(&self) -> io::Result<u64>;
+}
+
+/// Reads until `buffer` is full or the file ends; returns how many bytes there were.
+pub(crate) fn read_full(file: &dyn DiskFile, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut done = 0;
+    while done < buffer.len() {
+        match file.pread(offset + done as u64, &mut buffer[done..]) {
+            Ok(0) => break,
+            Ok(count) => done += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(done)
+}
+
+/// As [`read_full`], from the device; `None` where the file system cannot.
+pub(crate) fn read_full_device(
+    file: &dyn DiskFile,
+    offset: u64,
+    buffer: &mut [u8],
+) -> io::Result<Option<usize>> {
+    let mut done = 0;
+    while done < buffer.len() {
+        match file.pread_device(offset + done as u64, &mut buffer[done..]) {
+            Ok(None) => return Ok(None),
+            Ok(Some(0)) => break,
+            Ok(Some(count)) => done += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Some(done))
+}
+
+/// Writes all of `bytes` at `offset`, going on after interruptions and short writes.
+pub(crate) fn write_all(file: &dyn DiskFile, offset: u64, bytes: &[u8]) -> io::Result<()> {
+    let mut written = 0;
+    while written < bytes.len() {
+        match file.pwrite(offset + written as u64, &bytes[written..]) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => written += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Says whether an error means that the disk, or this user's part of it, is full.
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+/// Says whether an error means that the device could not read its own bytes.
+pub(crate) fn is_unreadable(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error())
+}

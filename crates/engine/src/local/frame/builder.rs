@@ -1,0 +1,257 @@
+//! Putting a frame together. The buffers are kept from frame to frame.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
+use bytes::Bytes;
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::decode::Frame;
+use super::header::{FLAG_MARK, FrameHeader, HEADER_BYTES, VERSION};
+use super::{ALIGN, FRAME_BYTES_LIMIT};
+use crate::local::checksum::{self, Seed};
+use crate::local::fields::put_varint;
+
+/// Collects the records of one frame.
+///
+/// ```text
+/// begin(first position, log time) → word(…)* record(…)* … → Log::write
+/// ```
+#[derive(Debug, Default)]
+pub struct FrameBuilder {
+    first_position: u64,
+    last_position: Option<u64>,
+    log_time_ms: u64,
+    essential: bool,
+    slice_open: bool,
+    record_count: u32,
+    word_spans: Vec<(u32, u32)>,
+    words_by_hash: HashMap<u64, u32, BuildHasherDefault<AsHashed>>,
+    dictionary: Vec<u8>,
+    records: Vec<u8>,
+    sealed: Vec<u8>,
+}
+
+/// Why a record or a frame cannot be taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FrameError {
+    /// The frame would be larger than a frame may be; write what is there first.
+    #[error("the frame would have {bytes} bytes; at most {bytes_max} fit: write it in smaller batches")]
+    TooLarge {
+        /// How large it would be.
+        bytes: usize,
+        /// How large it may be.
+        bytes_max: usize,
+    },
+    /// Positions must rise, and begin at the one the frame was begun with.
+    #[error("position {position} is out of order; the next one is at least {at_least}")]
+    Order {
+        /// The position given.
+        position: u64,
+        /// The lowest one possible.
+        at_least: u64,
+    },
+    /// A frame must have records.
+    #[error("the frame has no records")]
+    Empty,
+    /// The last record must end a slice, or half of one command's facts would be durable.
+    #[error("the last record does not end its slice")]
+    SliceOpen,
+}
+
+/// What only the log knows about a frame's place.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Seal {
+    pub(crate) seed: Seed,
+    pub(crate) offset: u32,
+    pub(crate) chain_before: u64,
+    pub(crate) durable_mark: u64,
+    pub(crate) durable_offset: u32,
+}
+
+impl FrameBuilder {
+    /// Returns an empty builder; `begin` comes first.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Starts a frame, forgetting what was collected. Positions count from 1; the log time is in milliseconds.
+    pub fn begin(&mut self, first_position: u64, log_time_ms: u64) {
+        self.first_position = first_position;
+        self.last_position = None;
+        self.log_time_ms = log_time_ms;
+        self.essential = false;
+        self.slice_open = false;
+        self.record_count = 0;
+        self.word_spans.clear();
+        self.words_by_hash.clear();
+        self.dictionary.clear();
+        self.records.clear();
+    }
+
+    /// Lets this frame be written below the low-water mark of the disk, from the reserve: acks and deletions, never publishes.
+    pub fn use_reserve(&mut self) {
+        self.essential = true;
+    }
+
+    /// Returns the number of a word in this frame's dictionary, adding it when it is new.
+    pub fn word(&mut self, word: &str) -> u32 {
+        let hash = xxh3_64(word.as_bytes());
+        if let Some(&number) = self.words_by_hash.get(&hash)
+            && self.word_text(number) == Some(word.as_bytes())
+        {
+            return number;
+        }
+        let number = self.word_spans.len() as u32;
+        put_varint(&mut self.dictionary, word.len() as u64);
+        self.word_spans.push((self.dictionary.len() as u32, word.len() as u32));
+        self.dictionary.extend_from_slice(word.as_bytes());
+        self.words_by_hash.insert(hash, number);
+        number
+    }
+
+    fn word_text(&self, number: u32) -> Option<&[u8]> {
+        let (start, length) = *self.word_spans.get(number as usize)?;
+        self.dictionary.get(start as usize..start as usize + length as usize)
+    }
+
+    /// Adds a record. `number` is the codec's; `slice_end` closes what is atomic for a reader of slices.
+    ///
+    /// # Errors
+    /// Refuses a position that does not rise and a frame that grows too large; the frame stays as it was.
+    pub fn record(
+        &mut self,
+        position: u64,
+        number: u16,
+        slice_end: bool,
+        payload: &[u8],
+    ) -> Result<(), FrameError> {
+        let at_least = self.last_position.map_or(self.first_position.max(1), |last| last.saturating_add(1));
+        if position < at_least || position - self.first_position >= 1 << 62 {
+            return Err(FrameError::Order { position, at_least });
+        }
+        let bytes = self.bytes() + payload.len() + RECORD_OVERHEAD_MAX;
+        if bytes > FRAME_BYTES_LIMIT {
+            return Err(FrameError::TooLarge { bytes, bytes_max: FRAME_BYTES_LIMIT });
+        }
+        let delta = position - self.last_position.unwrap_or(self.first_position);
+        put_varint(&mut self.records, delta << 1 | u64::from(slice_end));
+        put_varint(&mut self.records, u64::from(number));
+        put_varint(&mut self.records, payload.len() as u64);
+        self.records.extend_from_slice(payload);
+        self.last_position = Some(position);
+        self.record_count += 1;
+        self.slice_open = !slice_end;
+        Ok(())
+    }
+
+    /// Returns how many bytes the frame has on disk as it stands.
+    pub fn bytes(&self) -> usize {
+        (HEADER_BYTES + self.dictionary.len() + self.records.len()).next_multiple_of(ALIGN)
+    }
+
+    /// Returns how many records were added.
+    pub fn len(&self) -> usize {
+        self.record_count as usize
+    }
+
+    /// Says whether no record was added yet.
+    pub fn is_empty(&self) -> bool {
+        self.record_count == 0
+    }
+
+    /// Returns what was collected as a frame that stands in no log: for engines that keep frames in memory.
+    ///
+    /// # Errors
+    /// As [`Log::write`](crate::local::Log::write) refuses an empty, unfinished or too large frame.
+    pub fn to_frame(&mut self) -> Result<Frame, FrameError> {
+        self.check(FRAME_BYTES_LIMIT)?;
+        let seed = Seed::from_value(0);
+        let (_, bytes) =
+            self.seal(Seal { seed, offset: 0, chain_before: 0, durable_mark: 0, durable_offset: 0 });
+        let bytes = Bytes::copy_from_slice(bytes);
+        Ok(Frame::verify(bytes, seed, 0).expect("the builder writes what the decoder reads"))
+    }
+
+    pub(crate) fn first_position(&self) -> u64 {
+        self.first_position
+    }
+
+    pub(crate) fn log_time_ms(&self) -> u64 {
+        self.log_time_ms
+    }
+
+    pub(crate) fn is_essential(&self) -> bool {
+        self.essential
+    }
+
+    /// Checks that the frame is whole, and not larger than `bytes_max`.
+    pub(crate) fn check(&self, bytes_max: usize) -> Result<(), FrameError> {
+        if self.record_count == 0 {
+            return Err(FrameError::Empty);
+        }
+        if self.slice_open {
+            return Err(FrameError::SliceOpen);
+        }
+        let bytes_max = bytes_max.min(FRAME_BYTES_LIMIT);
+        if self.bytes() > bytes_max {
+            return Err(FrameError::TooLarge { bytes: self.bytes(), bytes_max });
+        }
+        Ok(())
+    }
+
+    /// Gives the frame its place in the log and returns its bytes.
+    pub(crate) fn seal(&mut self, seal: Seal) -> (FrameHeader, &[u8]) {
+        let length = self.bytes();
+        self.sealed.clear();
+        self.sealed.reserve(length);
+        self.sealed.resize(HEADER_BYTES, 0);
+        self.sealed.extend_from_slice(&self.dictionary);
+        self.sealed.extend_from_slice(&self.records);
+        self.sealed.resize(length, 0);
+        let (dictionary, rest) = self.sealed[HEADER_BYTES..].split_at(self.dictionary.len());
+        let body_hash = checksum::body_hash(dictionary, rest);
+        let mut header = FrameHeader {
+            length: length as u32,
+            crc: 0,
+            version: VERSION,
+            flags: if self.record_count == 0 { FLAG_MARK } else { 0 },
+            tenant: 0,
+            offset: seal.offset,
+            seed: seal.seed.value(),
+            first_position: self.first_position,
+            last_position: self.last_position.unwrap_or(self.first_position - 1),
+            log_time_ms: self.log_time_ms,
+            durable_mark: seal.durable_mark,
+            body_hash,
+            chain: checksum::chain(seal.chain_before, self.first_position, self.log_time_ms, body_hash),
+            records: self.record_count,
+            words: self.word_spans.len() as u32,
+            dictionary_bytes: self.dictionary.len() as u32,
+            durable_offset: seal.durable_offset,
+        };
+        header.write(&mut self.sealed, seal.seed);
+        (header, &self.sealed)
+    }
+}
+
+/// Three varints, and the padding.
+const RECORD_OVERHEAD_MAX: usize = 10 + 3 + 10 + ALIGN;
+
+/// Words are looked up by a hash already made.
+#[derive(Debug, Default)]
+struct AsHashed(u64);
+
+impl Hasher for AsHashed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = xxh3_64(bytes);
+    }
+
+    fn write_u64(&mut self, value: u64) {
+        self.0 = value;
+    }
+}

@@ -1,0 +1,19 @@
+//! Frames: the unit that is written, checked and read whole. Nobody ever sees a part of one.
+//!
+//! Read `header`, then `builder` (writing), then `decode` (reading). `docs/formats.md` has every byte.
+
+mod builder;
+mod decode;
+mod header;
+
+pub(crate) use builder::Seal;
+pub use builder::{FrameBuilder, FrameError};
+pub use decode::{Frame, Record, Records, Words};
+pub(crate) use decode::{Layout, describe_frame};
+pub(crate) use header::{Fault, FrameHeader, HEADER_BYTES, MAGIC};
+
+/// Frames begin at multiples of this many bytes.
+pub(crate) const ALIGN: usize = 8;
+
+/// No frame is larger, whatever the options say: a longer length field is damage.
+pub(crate) const FRAME_BYTES_LIMIT: usize = 64 * 1024 * 1024;

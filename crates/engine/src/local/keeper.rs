@@ -1,0 +1,151 @@
+//! What is done beside the writer: preparing the next segment, writing the index of the last one.
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+
+use super::disk::Disk;
+use super::error::DiskError;
+use super::index::{self, Identity, Index};
+use super::prepare::{self, Spare};
+use super::segment::{Segment, name};
+
+/// More jobs than this cannot wait: at most one spare and a few indexes of segments just sealed.
+const JOBS_MAX: usize = 16;
+
+#[derive(Debug)]
+enum Job {
+    Spare(u64),
+    Index(Arc<Segment>, Identity),
+}
+
+/// Does the background work of a log, in a thread of its own or within the call.
+#[derive(Debug)]
+pub(crate) struct Keeper {
+    work: Arc<Work>,
+    thread: Option<(SyncSender<Job>, JoinHandle<()>)>,
+}
+
+#[derive(Debug)]
+struct Work {
+    disk: Arc<dyn Disk>,
+    dir: PathBuf,
+    slot: Mutex<Slot>,
+    changed: Condvar,
+}
+
+/// Where the next segment is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Slot {
+    Empty,
+    Preparing,
+    Ready(Spare),
+}
+
+impl Keeper {
+    /// Starts the work of a log's directory; with `background`, in a thread.
+    pub(crate) fn start(
+        disk: Arc<dyn Disk>,
+        dir: &Path,
+        found: Option<Spare>,
+        background: bool,
+    ) -> std::io::Result<Self> {
+        let slot = Mutex::new(found.map_or(Slot::Empty, Slot::Ready));
+        let work = Arc::new(Work { disk, dir: dir.to_owned(), slot, changed: Condvar::new() });
+        let thread = match background {
+            false => None,
+            true => {
+                let (sender, jobs) = sync_channel(JOBS_MAX);
+                let worker = work.clone();
+                let thread = std::thread::Builder::new().name("cantus-log-keeper".to_owned());
+                Some((sender, thread.spawn(move || worker.run(jobs))?))
+            }
+        };
+        Ok(Self { work, thread })
+    }
+
+    /// Asks for the next segment, unless it is there or under way. Without a thread it is made when it is needed.
+    pub(crate) fn prepare(&self, bytes: u64) {
+        let Some((jobs, _)) = &self.thread else { return };
+        let mut slot = self.work.slot();
+        if *slot == Slot::Empty && jobs.try_send(Job::Spare(bytes)).is_ok() {
+            *slot = Slot::Preparing;
+        }
+    }
+
+    /// Takes the next segment, made now if it was not prepared.
+    pub(crate) fn take(&self, bytes: u64) -> Result<Spare, DiskError> {
+        let mut slot = self.work.slot();
+        while *slot == Slot::Preparing {
+            slot = self.work.changed.wait(slot).unwrap_or_else(PoisonError::into_inner);
+        }
+        match std::mem::replace(&mut *slot, Slot::Empty) {
+            Slot::Ready(spare) => Ok(spare),
+            Slot::Empty | Slot::Preparing => prepare::spare(&*self.work.disk, &self.work.dir, bytes),
+        }
+    }
+
+    /// Writes the index file of a sealed segment.
+    pub(crate) fn index(&self, segment: Arc<Segment>, identity: Identity) {
+        match &self.thread {
+            None => self.work.index(&segment, identity),
+            // A full queue means a disk that cannot keep up: then the writer waits, rather than memory growing.
+            Some((jobs, _)) => {
+                if jobs.send(Job::Index(segment, identity)).is_err() {
+                    tracing::error!(
+                        "the log's background thread has ended; the index is written at the next start"
+                    );
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        if let Some((jobs, thread)) = self.thread.take() {
+            drop(jobs);
+            if thread.join().is_err() {
+                tracing::error!("the log's background thread has panicked");
+            }
+        }
+    }
+}
+
+impl Work {
+    fn slot(&self) -> MutexGuard<'_, Slot> {
+        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn run(&self, jobs: Receiver<Job>) {
+        for job in jobs {
+            match job {
+                Job::Spare(bytes) => self.prepare(bytes),
+                Job::Index(segment, identity) => self.index(&segment, identity),
+            }
+        }
+    }
+
+    fn prepare(&self, bytes: u64) {
+        let made = prepare::spare(&*self.disk, &self.dir, bytes);
+        if let Err(error) = &made {
+            // Not fatal yet: the writer tries again when it needs the segment, and says then what is wrong.
+            tracing::warn!(error = %error, cause = ?error.source, "the next log segment could not be prepared");
+        }
+        *self.slot() = made.map_or(Slot::Empty, Slot::Ready);
+        self.changed.notify_all();
+    }
+
+    fn index(&self, segment: &Segment, identity: Identity) {
+        let Index::Memory(memory) = segment.index() else { return };
+        let path = name::index(&self.dir, segment.first_position);
+        let memory = memory.read().unwrap_or_else(PoisonError::into_inner);
+        match index::write(&*self.disk, &path, &memory, identity) {
+            Ok(file) => segment.set_index(Index::File(Arc::new(file))),
+            Err(error) => {
+                tracing::warn!(error = %error, cause = ?error.source, "an index stays in memory until the next start");
+            }
+        }
+    }
+}

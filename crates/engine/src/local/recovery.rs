@@ -1,0 +1,545 @@
+//! Opening a log: what is there, whether it is whole, where it goes on.
+//!
+//! Looking comes first and changes nothing; only when it is certain that the log can be opened are leftovers removed, missing
+//! indexes made, and a torn tail cut.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::checksum::genesis;
+use super::damage::{Cause, Damage, Lost};
+use super::describe::Describe;
+use super::disk::{Access, Disk, Locked, is_unreadable};
+use super::error::{DiskError, Doing, OpenError};
+use super::frame::FrameBuilder;
+use super::index::{self, Identity, Index, IndexFile, MemoryIndex, Totals};
+use super::inventory::{Found, Inventory};
+use super::keeper::Keeper;
+use super::log::{Active, Log, install};
+use super::options::Options;
+use super::prepare;
+use super::scan::{Ground, Met, ScanError, Scanned, Sealed, records_max, scan};
+use super::segment::{self, HEADER_BLOCK, Segment, SegmentHeader, name};
+use super::shared::Shared;
+use super::tail::{self, Cut};
+use super::window::{Source, Window};
+
+/// What was found when a log was opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recovered {
+    /// The log's identity.
+    pub log_id: u64,
+    /// Whether the log was created just now.
+    pub created: bool,
+    /// The last position; 0 if there is none. All up to it is durable.
+    pub end: u64,
+    /// The log time of the last frame in milliseconds.
+    pub log_time_ms: u64,
+    /// How many segments there are.
+    pub segments: usize,
+    /// The torn tail that was cut, if there was one.
+    pub cut: Option<Cut>,
+    /// What is lost. The start went on because it was accepted, or lies in sealed segments; readers see gaps there.
+    pub damage: Vec<Damage>,
+    /// How many index files were missing or damaged and were made anew.
+    pub indexes_rebuilt: usize,
+}
+
+pub(crate) fn open(
+    dir: &Path,
+    options: Options,
+    describe: Arc<dyn Describe>,
+) -> Result<(Log, Recovered), OpenError> {
+    let disk = options.disk.clone();
+    disk.create_dir(dir).doing("creating", dir)?;
+    let lock_path = dir.join(name::LOCK);
+    let lock = match disk.lock(&lock_path).doing("locking", &lock_path)? {
+        Locked::Held(guard) => guard,
+        Locked::Taken(holder) => return Err(OpenError::Locked { dir: dir.to_owned(), holder }),
+    };
+    let mut inventory = Inventory::take(&*disk, dir, Access::ReadWrite)?;
+    let created = inventory.segments.is_empty();
+    if created && (!inventory.indexes.is_empty() || inventory.has_tails) {
+        return Err(all_segments_missing(dir, &inventory).into());
+    }
+    let newest = match inventory.segments.pop() {
+        Some(found) => Some(Newest::look(found, &inventory, &options, &*describe)?),
+        None => None,
+    };
+    refuse_damage(&inventory, newest.as_ref(), &options)?;
+
+    for temporary in &inventory.temporaries {
+        disk.unlink(temporary).doing("removing", temporary)?;
+    }
+    let mut opening = Opening {
+        dir: dir.to_owned(),
+        disk: disk.clone(),
+        log_id: inventory.log_id.or(options.log_id).unwrap_or_else(new_log_id),
+        next_generation: inventory.next_generation() + u64::from(newest.is_some()),
+        damage: inventory.damage(),
+        indexes_rebuilt: 0,
+        segments: Vec::new(),
+        options,
+        describe,
+    };
+    let boundary = newest.as_ref().map(|newest| (newest.found.first_position, newest.found.header));
+    opening.open_sealed(&mut inventory, boundary)?;
+    let (active, totals, cut, ends_in_mark) = match newest {
+        Some(newest) => opening.open_newest(newest)?,
+        None => (opening.create_first()?, None, None, true),
+    };
+    opening.finish(lock, active, totals, cut, created, ends_in_mark)
+}
+
+fn all_segments_missing(dir: &Path, inventory: &Inventory) -> Damage {
+    let next = inventory.indexes.values().map(|file| file.header().totals.next_position).max().unwrap_or(2);
+    Damage {
+        file: dir.to_owned(),
+        offset: 0,
+        end_offset: 0,
+        lost: Lost::until(1, next),
+        cause: Cause::Missing,
+    }
+}
+
+/// A new log's identity: from the clock and the process, so that two logs practically never share it.
+fn new_log_id() -> u64 {
+    let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let mut bytes = [0; 24];
+    bytes[..16].copy_from_slice(&since_epoch.as_nanos().to_le_bytes());
+    bytes[16..20].copy_from_slice(&std::process::id().to_le_bytes());
+    xxh3_64(&bytes)
+}
+
+/// Damage in the newest segment stops the start unless it is accepted; so do files that are not where they belong.
+fn refuse_damage(inventory: &Inventory, newest: Option<&Newest>, options: &Options) -> Result<(), OpenError> {
+    let mut damage: Vec<Damage> = inventory.damage();
+    let misplaced = damage.iter().any(|damage| damage.cause == Cause::Misplaced);
+    let newest_damage = newest.map_or(&[][..], |newest| &newest.damage);
+    damage.extend_from_slice(newest_damage);
+    if (misplaced || !newest_damage.is_empty()) && !options.accept_damage {
+        return Err(OpenError::Damaged { damage });
+    }
+    Ok(())
+}
+
+/// The newest segment, looked at.
+struct Newest {
+    found: Found,
+    scanned: Scanned,
+    index: MemoryIndex,
+    window: Window,
+    damage: Vec<Damage>,
+    ends_in_mark: bool,
+}
+
+impl Newest {
+    fn look(
+        mut found: Found,
+        before: &Inventory,
+        options: &Options,
+        describe: &dyn Describe,
+    ) -> Result<Self, OpenError> {
+        let last_generation =
+            before.segments.iter().filter_map(|segment| Some(segment.header?.generation)).max();
+        let own = before.indexes.get(&found.first_position);
+        if let Some(header) = found.header {
+            found.misplaced = header.first_position != found.first_position
+                || before.log_id.is_some_and(|log_id| log_id != header.log_id)
+                || last_generation.is_some_and(|last| last >= header.generation);
+        }
+        let mut damage = Vec::new();
+        if found.misplaced {
+            let unknown = found.first_position.saturating_add(records_max(found.file_bytes));
+            let lost = Lost::until(found.first_position, unknown);
+            damage.push(found.damage(0, found.file_bytes, lost, Cause::Misplaced));
+        } else if found.header.is_none() {
+            damage.push(found.damage(0, HEADER_BLOCK, Lost::NOTHING, Cause::Header));
+        }
+        let mut window = Window::new(found.file.clone(), Source::Device).doing("reading", &found.path)?;
+        let ground = Ground {
+            path: found.path.clone(),
+            seed: found.seed(own),
+            first_position: found.first_position,
+            chain_before: found.header.map(|header| header.previous_chain),
+            log_time_ms: found.header.map_or(0, |header| header.log_time_ms),
+            sealed: None,
+            recycled: found.header.is_some_and(|header| header.is_recycled()),
+        };
+        let mut index = MemoryIndex::new(start_of(&ground));
+        let mut ends_in_mark = true;
+        let mut on_met = |met: Met<'_>| {
+            if let Met::Frame(layout, _) = &met {
+                ends_in_mark = layout.header.is_mark();
+            }
+            add(&mut index, describe, met);
+        };
+        let mut scanned = walk(&mut window, &ground, &mut on_met)?;
+        damage.append(&mut scanned.damage);
+        let mut newest = Self { found, scanned, index, window, damage, ends_in_mark };
+        newest.look_for_truncation(own.is_some(), options);
+        Ok(newest)
+    }
+
+    /// A file shorter than it was prepared, or one that has an index and so had a successor, has lost its end.
+    fn look_for_truncation(&mut self, had_successor: bool, options: &Options) {
+        let prepared = self.found.header.map_or(0, |header| header.prepared_bytes);
+        let next = self.scanned.totals.next_position;
+        let end = self.scanned.totals.end_offset;
+        let (missing, cause, end_offset) = if self.found.file_bytes < prepared {
+            (prepared.saturating_sub(end), Cause::Truncated, prepared)
+        } else if had_successor {
+            (options.segment_bytes_max, Cause::Missing, end)
+        } else {
+            return;
+        };
+        self.scanned.tail = None;
+        let lost = Lost::until(next, next.saturating_add(records_max(missing)));
+        let damage = self.found.damage(end, end_offset, lost, cause);
+        self.index.add_gap(&damage);
+        self.damage.push(damage);
+    }
+}
+
+fn start_of(ground: &Ground) -> Totals {
+    Totals {
+        next_position: ground.first_position,
+        end_offset: HEADER_BLOCK,
+        chain: ground.chain_before.unwrap_or(0),
+        log_time_ms: ground.log_time_ms,
+        frames: 0,
+        records: 0,
+    }
+}
+
+fn add(index: &mut MemoryIndex, describe: &dyn Describe, met: Met<'_>) {
+    match met {
+        Met::Frame(layout, frame) => index.add_frame(layout, frame, describe),
+        Met::Damage(damage) => index.add_gap(damage),
+    }
+}
+
+fn walk(window: &mut Window, ground: &Ground, on_met: &mut dyn FnMut(Met<'_>)) -> Result<Scanned, OpenError> {
+    scan(window, ground, on_met).map_err(|error| match error {
+        ScanError::UnknownVersion(found) => {
+            OpenError::UnknownVersion { file: ground.path.clone(), found, known: segment::VERSION }
+        }
+        ScanError::Io(source) => DiskError { action: "reading", path: ground.path.clone(), source }.into(),
+    })
+}
+
+/// A log on its way to being open.
+struct Opening {
+    dir: PathBuf,
+    disk: Arc<dyn Disk>,
+    options: Options,
+    describe: Arc<dyn Describe>,
+    log_id: u64,
+    next_generation: u64,
+    damage: Vec<Damage>,
+    indexes_rebuilt: usize,
+    segments: Vec<Arc<Segment>>,
+}
+
+impl Opening {
+    /// Opens all segments but the newest. Their indexes are trusted where they fit; others are made from the segment.
+    fn open_sealed(
+        &mut self,
+        inventory: &mut Inventory,
+        newest: Option<(u64, Option<SegmentHeader>)>,
+    ) -> Result<(), OpenError> {
+        let found = std::mem::take(&mut inventory.segments);
+        let mut nexts: Vec<_> = found.iter().skip(1).map(|next| (next.first_position, next.header)).collect();
+        nexts.extend(newest);
+        for (found, (next_position, next_header)) in found.into_iter().zip(nexts) {
+            let index = inventory.indexes.remove(&found.first_position);
+            let next_chain = next_header.map(|header| header.previous_chain);
+            let segment = self.open_one(found, index, next_position, next_chain)?;
+            self.segments.push(Arc::new(segment));
+        }
+        Ok(())
+    }
+
+    fn open_one(
+        &mut self,
+        found: Found,
+        index: Option<IndexFile>,
+        next_position: u64,
+        next_chain: Option<u64>,
+    ) -> Result<Segment, OpenError> {
+        let seed = found.seed(index.as_ref());
+        if found.misplaced {
+            let lost = Lost::until(found.first_position, next_position);
+            return Ok(self.lost_segment(found, seed, lost));
+        }
+        let fits = |file: &IndexFile| {
+            let header = file.header();
+            header.log_id == self.log_id
+                && header.seed == seed.value()
+                && next_chain.is_none_or(|chain| chain == header.next_chain)
+                && header.totals.next_position <= next_position
+        };
+        let expected_chain = next_chain.or(index.as_ref().map(|file| file.header().next_chain));
+        if let Some(file) = index.filter(fits)
+            && let Ok(gaps) = file.gaps(&found.path)
+        {
+            self.damage.extend(gaps);
+            let index = Index::File(Arc::new(file));
+            return Ok(Segment::new(found.path, found.header, found.first_position, seed, found.file, index));
+        }
+        let placeholder = Index::in_memory(MemoryIndex::new(Totals {
+            next_position: found.first_position,
+            end_offset: HEADER_BLOCK,
+            chain: 0,
+            log_time_ms: 0,
+            frames: 0,
+            records: 0,
+        }));
+        let segment =
+            Segment::new(found.path, found.header, found.first_position, seed, found.file, placeholder);
+        self.rebuild(&segment, expected_chain, next_position)?;
+        Ok(segment)
+    }
+
+    fn lost_segment(&mut self, found: Found, seed: super::checksum::Seed, lost: Lost) -> Segment {
+        let start = Totals {
+            next_position: found.first_position,
+            end_offset: HEADER_BLOCK,
+            chain: 0,
+            log_time_ms: 0,
+            frames: 0,
+            records: 0,
+        };
+        let mut memory = MemoryIndex::new(start);
+        memory.add_gap(&found.damage(0, found.file_bytes, lost, Cause::Misplaced));
+        Segment::new(found.path, None, found.first_position, seed, found.file, Index::in_memory(memory))
+    }
+
+    fn rebuild(
+        &mut self,
+        segment: &Segment,
+        next_chain: Option<u64>,
+        next_position: u64,
+    ) -> Result<(), OpenError> {
+        tracing::info!(segment = %segment.path.display(), "the index is made from the segment");
+        let sealed = next_chain.map(|chain| Sealed { chain, next_position });
+        let mut window = Window::new(segment.file.clone(), Source::Cache).doing("reading", &segment.path)?;
+        let ground = ground_of(segment, sealed);
+        let mut memory = MemoryIndex::new(start_of(&ground));
+        let describe = self.describe.clone();
+        let scanned = walk(&mut window, &ground, &mut |met| add(&mut memory, &*describe, met))?;
+        self.damage.extend(scanned.damage);
+        self.indexes_rebuilt += 1;
+        let identity = Identity {
+            log_id: self.log_id,
+            seed: segment.seed,
+            first_position: segment.first_position,
+            next_chain: next_chain.unwrap_or(memory.totals().chain),
+        };
+        let path = name::index(&self.dir, segment.first_position);
+        let index = match index::write(&*self.disk, &path, &memory, identity) {
+            Ok(file) => Index::File(Arc::new(file)),
+            Err(error) if super::disk::is_full(&error.source) => Index::in_memory(memory),
+            Err(error) => return Err(error.into()),
+        };
+        segment.set_index(index);
+        Ok(())
+    }
+
+    fn create_first(&mut self) -> Result<Active, OpenError> {
+        let header = self.header_at(1, genesis(self.log_id), 0)?;
+        Ok(install(&*self.disk, &self.dir, header)?)
+    }
+
+    /// Prepares a segment that begins at a position, to be installed.
+    fn header_at(
+        &mut self,
+        first_position: u64,
+        previous_chain: u64,
+        log_time_ms: u64,
+    ) -> Result<SegmentHeader, OpenError> {
+        let generation = self.next_generation;
+        let bytes = self.options.segment_bytes(generation);
+        let spare = match prepare::find_spare(&*self.disk, &self.dir, bytes) {
+            Some(spare) => spare,
+            None => prepare::spare(&*self.disk, &self.dir, bytes)?,
+        };
+        self.next_generation += 1;
+        Ok(SegmentHeader {
+            flags: if spare.recycled { segment::FLAG_RECYCLED } else { 0 },
+            log_id: self.log_id,
+            generation,
+            first_position,
+            previous_chain,
+            prepared_bytes: spare.bytes,
+            log_time_ms,
+        })
+    }
+
+    #[expect(clippy::type_complexity, reason = "used once, right above")]
+    fn open_newest(
+        &mut self,
+        mut newest: Newest,
+    ) -> Result<(Active, Option<Totals>, Option<Cut>, bool), OpenError> {
+        if !newest.damage.is_empty() {
+            return self.open_behind_damage(newest);
+        }
+        let found = newest.found;
+        let header = found.header.expect("a segment without a header is damaged");
+        let cut = tail::settle(
+            &*self.disk,
+            &self.dir,
+            &found.path,
+            &found.file,
+            &newest.scanned,
+            &mut newest.window,
+        )?;
+        let totals = newest.index.totals();
+        let index = Arc::new(RwLock::new(newest.index));
+        let segment = Segment::new(
+            found.path,
+            found.header,
+            found.first_position,
+            header.seed(),
+            found.file,
+            Index::Memory(index.clone()),
+        );
+        let active = Active {
+            segment: Arc::new(segment),
+            index,
+            generation: header.generation,
+            offset: totals.end_offset,
+            prepared: found.file_bytes,
+            durable_offset: totals.end_offset,
+            has_records: totals.records > 0,
+        };
+        Ok((active, Some(totals), cut, newest.ends_in_mark))
+    }
+
+    /// The loss was accepted: the damaged segment stays as it is, with an index that names its gaps, and a fresh one begins
+    /// behind every position it can have held.
+    #[expect(clippy::type_complexity, reason = "used once, right above")]
+    fn open_behind_damage(
+        &mut self,
+        newest: Newest,
+    ) -> Result<(Active, Option<Totals>, Option<Cut>, bool), OpenError> {
+        let found = newest.found;
+        found.file.fdatasync().doing("syncing", &found.path)?;
+        let mut totals = newest.index.totals();
+        if found.misplaced {
+            for damage in &newest.damage {
+                totals.next_position = totals.next_position.max(damage.lost.last.saturating_add(1));
+            }
+        }
+        // Two segments never share a name, and a position that may have been read is never given again.
+        totals.next_position = totals.next_position.max(found.first_position + 1);
+        let seed = found.seed(None);
+        let header = if found.misplaced { None } else { found.header };
+        let memory = newest.index;
+        let identity = Identity {
+            log_id: self.log_id,
+            seed,
+            first_position: found.first_position,
+            next_chain: totals.chain,
+        };
+        let next = self.header_at(totals.next_position, totals.chain, totals.log_time_ms)?;
+        let active = install(&*self.disk, &self.dir, next)?;
+        let path = name::index(&self.dir, found.first_position);
+        let file = index::write(&*self.disk, &path, &memory, identity)?;
+        let index = Index::File(Arc::new(file));
+        self.segments.push(Arc::new(Segment::new(
+            found.path,
+            header,
+            found.first_position,
+            seed,
+            found.file,
+            index,
+        )));
+        self.damage.extend(newest.damage);
+        Ok((active, Some(totals), None, true))
+    }
+
+    fn finish(
+        mut self,
+        lock: Box<dyn super::disk::Guard>,
+        active: Active,
+        totals: Option<Totals>,
+        cut: Option<Cut>,
+        created: bool,
+        ends_in_mark: bool,
+    ) -> Result<(Log, Recovered), OpenError> {
+        self.segments.push(active.segment.clone());
+        let index_totals = active.index.read().unwrap_or_else(PoisonError::into_inner).totals();
+        let totals = totals.unwrap_or(index_totals);
+        let spare_bytes = self.options.segment_bytes(active.generation + 1);
+        let spare = prepare::find_spare(&*self.disk, &self.dir, spare_bytes);
+        let keeper = Keeper::start(self.disk.clone(), &self.dir, spare, self.options.background)
+            .doing("starting the background thread for", &self.dir)?;
+        for damage in &self.damage {
+            tracing::error!(%damage, "the log is damaged; readers see a gap");
+        }
+        let end = totals.next_position - 1;
+        let recovered = Recovered {
+            log_id: self.log_id,
+            created,
+            end,
+            log_time_ms: totals.log_time_ms,
+            segments: self.segments.len(),
+            cut,
+            damage: self.damage.clone(),
+            indexes_rebuilt: self.indexes_rebuilt,
+        };
+        let shared =
+            Shared::new(self.dir, self.disk, self.describe, self.log_id, self.segments, end, self.damage);
+        let log = Log {
+            shared: Arc::new(shared),
+            options: self.options,
+            keeper,
+            active,
+            next_position: totals.next_position,
+            log_time_ms: totals.log_time_ms,
+            chain: totals.chain,
+            unsynced: false,
+            unmarked: !ends_in_mark,
+            mark_frame: FrameBuilder::new(),
+            _lock: lock,
+        };
+        Ok((log, recovered))
+    }
+}
+
+fn ground_of(segment: &Segment, sealed: Option<Sealed>) -> Ground {
+    Ground {
+        path: segment.path.clone(),
+        seed: segment.seed,
+        first_position: segment.first_position,
+        chain_before: segment.header.map(|header| header.previous_chain),
+        log_time_ms: segment.header.map_or(0, |header| header.log_time_ms),
+        sealed,
+        recycled: segment.header.is_some_and(|header| header.is_recycled()),
+    }
+}
+
+/// Makes the index of a sealed segment from its frames, while the log is open.
+pub(crate) fn rescan(
+    segment: &Segment,
+    next_chain: u64,
+    next_position: Option<u64>,
+    describe: &dyn Describe,
+) -> Result<MemoryIndex, DiskError> {
+    let sealed = next_position.map(|next_position| Sealed { chain: next_chain, next_position });
+    let mut window = Window::new(segment.file.clone(), Source::Cache).doing("reading", &segment.path)?;
+    let ground = ground_of(segment, sealed);
+    let mut memory = MemoryIndex::new(start_of(&ground));
+    match scan(&mut window, &ground, &mut |met| add(&mut memory, describe, met)) {
+        Ok(_) => Ok(memory),
+        Err(ScanError::Io(source)) if is_unreadable(&source) => Ok(memory),
+        Err(error) => Err(DiskError {
+            action: "reading",
+            path: segment.path.clone(),
+            source: std::io::Error::other(error),
+        }),
+    }
+}
