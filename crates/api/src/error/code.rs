@@ -82,6 +82,15 @@ macro_rules! codes {
                 match self { $(Code::$variant => ExitCode::$exit),+ }
             }
 
+            /// Returns its page of help, in Markdown.
+            pub fn page(self) -> &'static str {
+                match self {
+                    $(Code::$variant => {
+                        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/errors/", $name, ".md"))
+                    })+
+                }
+            }
+
             /// Returns the code of that name, or none if this version does not know it.
             pub fn parse(name: &str) -> Option<Code> {
                 match name { $($name => Some(Code::$variant),)+ _ => None }

@@ -18,21 +18,8 @@ use crate::json::request::{syntax, text};
 use crate::json::scan::Scanner;
 use crate::json::write::quoted;
 
-/// The headers of a message: names in any case, values as they came.
-pub trait Headers {
-    /// Calls `each` for every header until it says false.
-    fn visit<'h>(&'h self, each: &mut dyn FnMut(&'h str, &'h [u8]) -> bool);
-}
-
-impl Headers for [(&str, &str)] {
-    fn visit<'h>(&'h self, each: &mut dyn FnMut(&'h str, &'h [u8]) -> bool) {
-        for (name, value) in self {
-            if !each(name, value.as_bytes()) {
-                return;
-            }
-        }
-    }
-}
+/// The headers of a message: names in any case, values as they came. Only those that begin with `ce-` are looked at.
+pub type Headers<'h> = [(&'h str, &'h [u8])];
 
 impl Reader<'_> {
     /// Reads the events of a request in any mode: CloudEvents binary, structured or batch; envelopes; JSON of either shape, one or
@@ -44,7 +31,7 @@ impl Reader<'_> {
     pub fn request(
         &self,
         content_type: Option<&str>,
-        headers: &(impl Headers + ?Sized),
+        headers: &Headers<'_>,
         body: &Bytes,
     ) -> Result<Vec<Event>, Box<Problem>> {
         let media = content_type.unwrap_or("").split(';').next().unwrap_or("").trim().to_ascii_lowercase();
@@ -59,12 +46,7 @@ impl Reader<'_> {
             let json = media == "application/cloudevents+json";
             return if json { Ok(vec![self.event(body)?]) } else { Err(unsupported(&media)) };
         }
-        let mut binary = false;
-        headers.visit(&mut |name, _| {
-            binary = starts_with_ignore_case(name, "ce-");
-            !binary
-        });
-        if binary {
+        if headers.iter().any(|(name, _)| starts_with_ignore_case(name, "ce-")) {
             return Ok(vec![self.binary(content_type, headers, body)?]);
         }
         match &*media {
@@ -85,7 +67,7 @@ impl Reader<'_> {
     pub fn binary(
         &self,
         content_type: Option<&str>,
-        headers: &(impl Headers + ?Sized),
+        headers: &Headers<'_>,
         body: &Bytes,
     ) -> Result<Event, Box<Problem>> {
         let mut event = Event::default();
@@ -93,25 +75,16 @@ impl Reader<'_> {
             let site = Site::Header { name: "content-type" };
             set(&mut event, Field::ContentType, Value::Text(content_type.into()), site, self.limits)?;
         }
-        let (mut seen, mut bytes, mut refused) = (Vec::new(), body.len(), None);
-        headers.visit(&mut |name, value| {
-            if !starts_with_ignore_case(name, "ce-") {
-                return true;
-            }
+        let (mut seen, mut bytes) = (Vec::new(), body.len());
+        for (name, value) in headers.iter().filter(|(name, _)| starts_with_ignore_case(name, "ce-")) {
             bytes = bytes.saturating_add(name.len() + value.len());
             let name = name.to_ascii_lowercase();
             let site = Site::Header { name: &name };
-            let read = if seen.contains(&name) {
-                Err(site.refuse(Code::EventInvalid, "is there twice: one name, one value"))
-            } else {
-                header(&mut event, &name[3..], value, site, self.limits)
-            };
-            refused = read.err();
+            if seen.contains(&name) {
+                return Err(site.refuse(Code::EventInvalid, "is there twice: one name, one value"));
+            }
+            header(&mut event, &name[3..], value, site, self.limits)?;
             seen.push(name);
-            refused.is_none()
-        });
-        if let Some(problem) = refused {
-            return Err(problem);
         }
         self.check_event_bytes(bytes)?;
         for (name, what) in [

@@ -22,6 +22,19 @@ pub struct Reader<'l> {
 // A batch says at most this much about what is wrong with it.
 const FAULTS_MAX: usize = 16;
 
+// One event of several, and the line it stands in where lines count.
+struct Part<'a> {
+    length: usize,
+    text: Result<&'a str, Box<Problem>>,
+    line: Option<usize>,
+}
+
+impl<'a> Part<'a> {
+    fn of(text: &'a str) -> Part<'a> {
+        Part { length: text.len(), text: Ok(text), line: None }
+    }
+}
+
 impl<'l> Reader<'l> {
     /// Returns a reader with these limits.
     pub fn new(limits: &'l Limits) -> Reader<'l> {
@@ -73,9 +86,7 @@ impl<'l> Reader<'l> {
             .items(self.limits.batch_events)
             .map_err(|wrong| syntax(all, wrong))?
             .map_err(|_| self.too_many())?;
-        self.each(items.iter().map(|item| (item.text.len(), Ok(item.text))), &|data| {
-            body.slice_ref(data.as_bytes())
-        })
+        self.each(items.iter().map(|item| Part::of(item.text)), &|data| body.slice_ref(data.as_bytes()))
     }
 
     /// Reads JSON Lines: one event of either shape per line. Empty lines are skipped; pointers begin with the line's number, from
@@ -86,12 +97,19 @@ impl<'l> Reader<'l> {
     /// Those of [`Reader::batch`].
     pub fn lines(&self, body: &Bytes) -> Result<Vec<Event>, Box<Problem>> {
         self.check_batch_bytes(body.len())?;
-        let filled = |line: &&[u8]| !line.iter().all(u8::is_ascii_whitespace);
-        let lines = || body.split(|byte| *byte == b'\n').filter(filled);
+        let lines = || {
+            let numbered = body.split(|byte| *byte == b'\n').enumerate();
+            numbered.filter(|(_, line)| !line.iter().all(u8::is_ascii_whitespace))
+        };
         if lines().nth(self.limits.batch_events).is_some() {
             return Err(self.too_many());
         }
-        self.each(lines().map(|line| (line.len(), text(line))), &|data| body.slice_ref(data.as_bytes()))
+        let parts = lines().map(|(number, line)| Part {
+            length: line.len(),
+            text: text(line),
+            line: Some(number + 1),
+        });
+        self.each(parts, &|data| body.slice_ref(data.as_bytes()))
     }
 
     /// Reads an event that is part of a larger request.
@@ -113,39 +131,40 @@ impl<'l> Reader<'l> {
         if raws.len() > self.limits.batch_events {
             return Err(self.too_many());
         }
-        self.each(raws.iter().map(|raw| (raw.get().len(), Ok(raw.get()))), &|data| {
-            Bytes::copy_from_slice(data.as_bytes())
-        })
-        .map_err(|problem| Box::new(problem.under(pointer)))
+        self.each(raws.iter().map(|raw| Part::of(raw.get())), &|data| Bytes::copy_from_slice(data.as_bytes()))
+            .map_err(|problem| Box::new(problem.under(pointer)))
     }
 
     fn each<'a>(
         &self,
-        texts: impl Iterator<Item = (usize, Result<&'a str, Box<Problem>>)>,
+        parts: impl Iterator<Item = Part<'a>>,
         bytes_of: &dyn Fn(&str) -> Bytes,
     ) -> Result<Vec<Event>, Box<Problem>> {
-        let mut events = Vec::with_capacity(texts.size_hint().0);
-        let mut refused: Option<Box<Problem>> = None;
-        for (index, (length, text)) in texts.enumerate() {
-            let event = self.check_event_bytes(length).and(text).and_then(|text| self.object(text, bytes_of));
-            match event {
-                Ok(event) => events.push(event),
-                Err(problem) => {
-                    let problem = problem.under(&format!("#/{index}"));
-                    let Some(first) = &mut refused else {
-                        let detail = format!("event {index}: {}", problem.detail);
-                        refused = Some(Box::new(Problem { detail, ..problem }));
-                        continue;
-                    };
-                    first.errors.extend(problem.errors);
-                    if first.errors.len() >= FAULTS_MAX {
-                        first.errors.truncate(FAULTS_MAX);
-                        break;
-                    }
+        let mut events = Vec::with_capacity(parts.size_hint().0);
+        let mut refused: Option<Problem> = None;
+        for (index, part) in parts.enumerate() {
+            let text = self.check_event_bytes(part.length).and(part.text);
+            let problem = match text.and_then(|text| self.object(text, bytes_of)) {
+                Ok(event) if refused.is_none() => {
+                    events.push(event);
+                    continue;
                 }
+                Ok(_) => continue,
+                Err(problem) => problem.under(&format!("#/{index}")),
+            };
+            match &mut refused {
+                None => {
+                    let line = part.line.map(|line| format!(" (line {line})")).unwrap_or_default();
+                    let detail = format!("event {index}{line}: {}", problem.detail);
+                    refused = Some(Problem { detail, ..problem });
+                }
+                Some(first) => first.errors.extend(problem.errors),
+            }
+            if refused.as_ref().is_some_and(|first| first.errors.len() >= FAULTS_MAX) {
+                break;
             }
         }
-        refused.map_or(Ok(events), Err)
+        refused.map_or(Ok(events), |problem| Err(Box::new(problem)))
     }
 
     // Reads one event out of its own text.

@@ -2,7 +2,7 @@
 
 use serde::de::DeserializeOwned;
 
-use super::locate::locate;
+use super::locate::{Place, locate};
 use super::scan::{Scanner, What, Wrong};
 use crate::error::{Code, Problem};
 
@@ -35,8 +35,7 @@ pub(crate) fn text(body: &[u8]) -> Result<&str, Box<Problem>> {
         let valid = error.valid_up_to();
         let before = std::str::from_utf8(&body[..valid]).expect("it is valid up to there");
         let place = locate(before, valid);
-        let detail =
-            format!("line {}, column {}: byte 0x{:02X} is not UTF-8", place.line, place.column, body[valid]);
+        let detail = format!("{}: byte 0x{:02X} is not UTF-8", spot(before, &place), body[valid]);
         Box::new(Problem::new(Code::JsonInvalid, detail.clone()).at(place.pointer, detail))
     })
 }
@@ -45,20 +44,27 @@ pub(crate) fn text(body: &[u8]) -> Result<&str, Box<Problem>> {
 pub(crate) fn syntax(text: &str, wrong: Wrong) -> Box<Problem> {
     let place = locate(text, wrong.offset);
     let code = if matches!(wrong.what, What::Deep(_)) { Code::JsonTooDeep } else { Code::JsonInvalid };
-    let detail = format!("line {}, column {}: {}", place.line, place.column, wrong.what);
+    let detail = format!("{}: {}", spot(text, &place), wrong.what);
     Box::new(Problem::new(code, detail.clone()).at(place.pointer, detail))
+}
+
+// Where something is, in words; a single line needs no number.
+fn spot(text: &str, place: &Place) -> String {
+    let column = format!("column {}", place.column);
+    if text.trim_end().contains('\n') { format!("line {}, {column}", place.line) } else { column }
 }
 
 fn wrong_content(text: &str, error: &serde_json::Error) -> Box<Problem> {
     let message = error.to_string();
     let detail = message.split(" at line ").next().unwrap_or(&message).to_owned();
-    // serde_json stops just behind the token it did not like, and after the closing brace when a member is missing.
+    // serde_json stops just behind the token it did not like, and behind the closing brace when a member is missing.
+    let back = usize::from(!detail.starts_with("missing field"));
     let offset = offset_of(text, error.line(), error.column());
     let pointer = match offset {
         Some(offset) if !detail.starts_with("missing field") => {
-            locate(text, offset.saturating_sub(1)).pointer
+            locate(text, offset.saturating_sub(back)).pointer
         }
-        Some(offset) => locate(text, offset.saturating_sub(1)).pointer,
+        Some(offset) => locate(text, offset.saturating_sub(back)).pointer,
         None => "#".to_owned(),
     };
     Box::new(Problem::new(Code::JsonInvalid, detail.clone()).at(pointer, detail))
