@@ -7,6 +7,7 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 
+use super::classify::Class;
 use super::outcome::Output;
 
 /// Longest line that can be an event.
@@ -39,7 +40,7 @@ pub enum SuccessData {
     StdoutJson,
 }
 
-/// Says why an answer can not be used. Nothing of it is published; the attempt counts as `rejected`.
+/// Says why an answer can not be used. Nothing of it is published, and the attempt has failed with [`AnswerError::class`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AnswerError {
     /// More was printed than is kept, so events in the dropped part would be lost.
@@ -67,6 +68,16 @@ pub enum AnswerError {
         /// What is wrong, with line and column.
         reason: String,
     },
+}
+
+impl AnswerError {
+    /// Returns the class of the failure: the answer as a whole is rejected, or its content is invalid.
+    pub fn class(&self) -> Class {
+        match self {
+            Self::Cut { .. } | Self::LineTooLong { .. } => Class::Rejected,
+            Self::NotJson { .. } => Class::InvalidPayload,
+        }
+    }
 }
 
 /// Parts stdout into events and plain output.

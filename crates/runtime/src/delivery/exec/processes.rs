@@ -15,6 +15,8 @@ pub(super) struct Identity {
     /// Its start in clock ticks since boot; 0 if it could not be read.
     started_ticks: u64,
     boot_id: String,
+    /// Numbers mean something only here; a container that is started again has another one.
+    namespace: String,
 }
 
 impl Identity {
@@ -22,7 +24,7 @@ impl Identity {
     pub(super) fn of(pid: Pid) -> Self {
         let pid = pid.as_raw_pid();
         let started_ticks = Process::read(pid).map_or(0, |process| process.started_ticks);
-        Self { pid, started_ticks, boot_id: boot_id() }
+        Self { pid, started_ticks, boot_id: boot_id(), namespace: namespace() }
     }
 }
 
@@ -89,7 +91,8 @@ pub(super) fn kill_descendants() -> u32 {
 
 /// Kills what is left in the session of a guardian that was itself killed.
 pub(super) fn kill_session(guardian: &Identity) {
-    if guardian.boot_id != boot_id() || guardian.started_ticks == 0 {
+    let elsewhere = guardian.boot_id != boot_id() || guardian.namespace != namespace();
+    if elsewhere || guardian.started_ticks == 0 {
         return;
     }
     let all = all();
@@ -108,6 +111,11 @@ fn all() -> Vec<Process> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
     let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
     pids.filter_map(Process::read).collect()
+}
+
+/// Names the space in which process numbers are given out.
+fn namespace() -> String {
+    fs::read_link("/proc/self/ns/pid").unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// Names this boot of the machine; empty where it has no name.

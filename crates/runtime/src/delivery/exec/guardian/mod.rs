@@ -89,7 +89,11 @@ fn stand_apart() -> io::Result<()> {
     // Fails only for one who leads a group already, such as a guardian started by hand: no reason to stop.
     let _ = rustix::process::setsid();
     #[cfg(target_os = "linux")]
-    rustix::process::set_child_subreaper(Some(getpid()))?;
+    {
+        // Started through `/proc/self/exe`, it would be listed as `exe`.
+        rustix::thread::set_name(c"cantus-guardian")?;
+        rustix::process::set_child_subreaper(Some(getpid()))?;
+    }
     keep_files_from_child()
 }
 

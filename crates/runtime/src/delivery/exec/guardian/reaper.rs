@@ -61,10 +61,14 @@ impl Reaper {
     }
 
     /// Signals the program's whole group while its number is certainly its own.
-    pub(super) fn signal_group(&self, signal: Signal) {
+    ///
+    /// All signals or none: the first may end the program, and the group must still get the second.
+    pub(super) fn signal_group(&self, signals: &[Signal]) {
         let seen = lock(&self.seen);
         if seen.status.is_none() {
-            let _ = kill_process_group(self.program, signal);
+            for signal in signals {
+                let _ = kill_process_group(self.program, *signal);
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Running ── deadline, cancel ──▶ Terminating (TERM sent) ── kill_after ──▶ Killing ── none left ──▶ done
-//!    └────── program ended ─────▶ Lingering ─────────────── half a second ────┘
+//!    └────── program ended ─────▶ Lingering ────────────────── a second ──────┘
 //! ```
 
 use std::io::{self, Read};
@@ -21,7 +21,7 @@ use crate::delivery::exec::processes;
 use crate::delivery::exec::state::Kept;
 
 /// What outlives the program, such as the `tee` behind its output, gets this long to finish by itself.
-const LINGER: Duration = Duration::from_millis(500);
+const LINGER: Duration = Duration::from_secs(1);
 /// A killed process may take a moment to go; one that can not be killed (another user's) is given up after this.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(5);
 const KILL_AGAIN_AFTER: Duration = Duration::from_millis(20);
@@ -82,7 +82,7 @@ impl Watch {
                 phase => phase,
             };
             if let Phase::Killing { give_up_at } = phase {
-                reaper.signal_group(Signal::KILL);
+                reaper.signal_group(&[Signal::KILL]);
                 leftovers = processes::kill_descendants();
                 if now >= give_up_at {
                     break;
@@ -103,9 +103,8 @@ impl Watch {
     }
 
     fn terminate(&self, reaper: &Reaper, now: Duration) -> Phase {
-        reaper.signal_group(Signal::TERM);
-        // A stopped process takes the signal only when it goes on.
-        reaper.signal_group(Signal::CONT);
+        // A stopped process takes the first signal only when the second lets it go on.
+        reaper.signal_group(&[Signal::TERM, Signal::CONT]);
         Phase::Terminating { kill_at: now + self.kill_after }
     }
 

@@ -87,33 +87,94 @@ async fn a_relative_program_is_looked_up_in_the_working_folder() {
 }
 
 #[tokio::test]
-async fn a_program_that_ends_on_sigterm_has_timed_out_all_the_same() {
+async fn a_program_that_ends_well_on_sigterm_has_timed_out_all_the_same() {
     let stage = Stage::new();
-    let mut spec = stage.script("trap 'echo cleaned up; exit 0' TERM; echo on; while :; do sleep 0.01; done");
-    spec.timeout = Duration::from_millis(300);
-    let outcome = stage.run(spec).await;
-    assert_eq!((outcome.end, text(&outcome.stdout).as_str()), (End::TimedOut, "on\ncleaned up\n"));
+    let mut spec = stage.script("trap 'exit 0' TERM; while :; do sleep 0.01; done");
+    spec.timeout = Duration::from_millis(200);
+    assert_eq!(stage.run(spec).await.end, End::TimedOut);
 }
 
 #[tokio::test]
-async fn a_program_that_ignores_sigterm_is_killed() {
+async fn a_program_that_ignores_sigterm_is_killed_at_its_timeout() {
     let stage = Stage::new();
-    let mut spec = stage.script("trap '' TERM; echo $$; while :; do sleep 0.01; done");
-    spec.timeout = Duration::from_millis(300);
-    spec.kill_after = Duration::from_millis(100);
-    let outcome = stage.run(spec).await;
-    assert_eq!(outcome.end, End::TimedOut);
-    assert!(!lives(&text(&outcome.stdout)));
+    let mut spec = stage.script("trap '' TERM; echo $$ > pid; while :; do sleep 0.01; done");
+    spec.timeout = Duration::from_secs(1);
+    spec.kill_after = Duration::from_millis(50);
+    assert_eq!(stage.run(spec).await.end, End::TimedOut);
+    assert!(!lives(&std::fs::read_to_string(stage.path("pid")).unwrap()));
+}
+
+/// Cancels an attempt once its script has written to `started`, and returns what became of it.
+async fn cancelled_once_started(stage: &Stage, script: &str, kill_after: Duration) -> Outcome {
+    let started = stage.fifo("started");
+    let exec = stage.exec.clone();
+    let mut spec = stage.script(script);
+    spec.kill_after = kill_after;
+    let running = tokio::spawn(async move { exec.run(&attempt(1), spec, || {}).await });
+    heard(started).await;
+    assert!(stage.exec.cancel(&attempt(1)).unwrap());
+    running.await.unwrap()
+}
+
+#[tokio::test]
+async fn a_program_that_is_asked_to_end_can_clean_up() {
+    let stage = Stage::new();
+    let script = "trap 'echo cleaned up; exit 0' TERM; echo on > started; while :; do sleep 0.01; done";
+    let outcome = cancelled_once_started(&stage, script, Duration::from_secs(300)).await;
+    assert_eq!((outcome.end, text(&outcome.stdout).as_str()), (End::Cancelled, "cleaned up\n"));
+}
+
+#[tokio::test]
+async fn a_helper_may_clean_up_though_the_program_goes_first() {
+    let stage = Stage::new();
+    let cleanup = "while kill -0 $PPID 2>/dev/null; do sleep 0.01; done; echo cleaned up; exit";
+    let helper = format!("trap '{cleanup}' TERM; echo on > started; while :; do sleep 0.01; done");
+    std::fs::write(stage.path("helper"), helper).unwrap();
+    let outcome =
+        cancelled_once_started(&stage, "sh helper & exec sleep 1000", Duration::from_secs(300)).await;
+    assert_eq!((outcome.end, text(&outcome.stdout).as_str()), (End::Cancelled, "cleaned up\n"));
+}
+
+#[tokio::test]
+async fn a_program_that_ignores_the_request_is_killed() {
+    let stage = Stage::new();
+    let script = "trap '' TERM; echo $$; echo on > started; while :; do sleep 0.01; done";
+    let outcome = cancelled_once_started(&stage, script, Duration::from_millis(50)).await;
+    assert_eq!(outcome.end, End::Cancelled);
+    let pid = text(&outcome.stdout);
+    assert!(!pid.is_empty() && !lives(&pid));
 }
 
 #[tokio::test]
 async fn a_stopped_program_is_ended_too() {
     let stage = Stage::new();
-    let mut spec = stage.script("echo $$; kill -STOP $$");
-    spec.timeout = Duration::from_millis(300);
-    let outcome = stage.run(spec).await;
-    assert_eq!(outcome.end, End::TimedOut);
+    let script = "sh -c 'echo $$; echo on > started; kill -STOP $$'";
+    let outcome = cancelled_once_started(&stage, script, Duration::from_secs(300)).await;
+    assert_eq!(outcome.end, End::Cancelled);
     assert!(!lives(&text(&outcome.stdout)));
+}
+
+#[tokio::test]
+async fn an_attempt_cancelled_before_its_guardian_looks_never_starts() {
+    let stage = Stage::new();
+    let folder = stage.path("attempts/dlv_01/1");
+    // A guardian that is cancelled before it has read anything.
+    let script = format!(
+        "touch {0}/cancel; exec \"$0\" {1} {0}",
+        folder.display(),
+        roles::arguments("guardian_role").join(" ")
+    );
+    let this = std::env::current_exe().unwrap();
+    let exec =
+        stage.exec.clone().with_guardian("/bin/sh", ["-c".into(), script.into(), this.into_os_string()]);
+    let outcome = exec.run(&attempt(1), stage.script("touch ran"), || {}).await;
+    assert_eq!(outcome.end, End::Cancelled);
+    assert!(!stage.path("ran").exists());
+}
+
+#[tokio::test]
+async fn what_does_not_exist_can_not_be_cancelled() {
+    assert!(!Stage::new().exec.cancel(&attempt(1)).unwrap());
 }
 
 #[tokio::test]
@@ -136,19 +197,6 @@ async fn what_holds_the_output_open_can_not_hold_the_attempt() {
     let outcome = stage.run(stage.script("sleep 1000 & echo $!")).await;
     assert_eq!(outcome.end, End::Exited(0));
     assert!(!lives(&text(&outcome.stdout)));
-}
-
-#[tokio::test]
-async fn cancelling_ends_the_program_and_says_so() {
-    let stage = Stage::new();
-    let started = stage.fifo("started");
-    let exec = stage.exec.clone();
-    let spec = stage.script("echo on > started; sleep 1000");
-    let running = tokio::spawn(async move { exec.run(&attempt(1), spec, || {}).await });
-    heard(started).await;
-    assert!(stage.exec.cancel(&attempt(1)).unwrap());
-    assert_eq!(running.await.unwrap().end, End::Cancelled);
-    assert!(!stage.exec.cancel(&attempt(2)).unwrap());
 }
 
 #[tokio::test]
