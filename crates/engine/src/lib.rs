@@ -1,5 +1,17 @@
 //! What makes facts durable.
 //!
-//! [`local`] is the commit log on this machine's disk.
+//! Read `engine` (the trait, and what readers and checkpoints are), `codec` (how facts lie in frames), then [`local`],
+//! the commit log on this machine's disk, joined to the trait in `local_engine`; `memory` keeps nothing.
 
+mod codec;
+mod engine;
 pub mod local;
+mod local_engine;
+mod memory;
+
+pub use engine::{
+    AppendError, Budget, Checkpoint, CheckpointError, Chunk, Engine, Entry, ReadError, Reader, Selection,
+    Term,
+};
+pub use local_engine::{OpenError, Opened, open};
+pub use memory::{Memory, MemoryCheckpoint};

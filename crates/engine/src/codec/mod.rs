@@ -1,0 +1,64 @@
+//! How facts lie in frames.
+//!
+//! A fact is its number and CBOR by the `#[n(..)]` numbers of `cantus_core::fact`. Events are most of all bytes, so
+//! their repeated strings are words of the frame's dictionary: read `event`. `describe` says what a record is found by.
+
+mod describe;
+mod event;
+
+pub use describe::describe;
+pub(crate) use describe::story;
+
+use cantus_core::fact::{Fact, Recorded, UnreadableFact};
+use cantus_core::{Position, Timestamp};
+
+use crate::engine::ReadError;
+use crate::local::{Frame, FrameBuilder, FrameError, Record, Words};
+
+/// Encodes facts into frames; keeps its buffer.
+#[derive(Debug, Default)]
+pub struct Encoder {
+    buffer: Vec<u8>,
+}
+
+impl Encoder {
+    /// Adds a fact to a frame.
+    ///
+    /// # Errors
+    /// When the frame would be too large or its order is wrong.
+    pub fn add(
+        &mut self,
+        frame: &mut FrameBuilder,
+        recorded: &Recorded,
+        slice_end: bool,
+    ) -> Result<(), FrameError> {
+        self.buffer.clear();
+        match &recorded.fact {
+            Fact::EventPublished(published) => event::encode_published(published, frame, &mut self.buffer),
+            fact => fact.encode(&mut self.buffer),
+        }
+        frame.record(recorded.position.0, recorded.fact.number(), slice_end, &self.buffer)
+    }
+}
+
+/// Decodes a record of a frame.
+///
+/// # Errors
+/// When its number is unknown, its layout is damaged, or a word is missing.
+pub fn decode(frame: &Frame, record: &Record<'_>) -> Result<Recorded, ReadError> {
+    let position = Position(record.position);
+    let fact = match record.number {
+        1 => decode_published(&frame.words(), record)?,
+        number => Fact::decode(number, record.payload)?,
+    };
+    Ok(Recorded { position, at: Timestamp(frame.log_time_ms() as i64), fact })
+}
+
+fn decode_published(words: &Words<'_>, record: &Record<'_>) -> Result<Fact, ReadError> {
+    event::decode_published(words, record.payload).map(Fact::from).map_err(|error| match error {
+        event::DecodeError::Layout(reason) => {
+            ReadError::Fact(UnreadableFact::Damaged { number: record.number, reason })
+        }
+        event::DecodeError::Word => ReadError::Word { position: Position(record.position) },
+    })
+}
