@@ -48,20 +48,13 @@ impl Compiler {
     }
 
     fn text(&mut self, text: &str) -> Result<Clause, InvalidFilter> {
-        self.count()?;
-        if text.len() > TEXT_BYTES_MAX {
-            return Err(InvalidFilter::whole(format!(
-                "the filter is {} bytes long; at most {TEXT_BYTES_MAX} are allowed",
-                text.len()
-            ))
-            .hint("split it into a list, or let the publisher put the result into the event"));
-        }
         match name_value(text) {
-            Some((name, value)) => {
+            Some((name, value)) if text.len() <= TEXT_BYTES_MAX => {
+                self.count()?;
                 let path = Path::parse(name).map_err(|message| InvalidFilter::at(text, 0, message))?;
                 Ok(Clause::Equal(Equal { path, wanted: Wanted::Canonical(value.into()) }))
             }
-            None => Expression::compile(text).map(Clause::Expression),
+            _ => self.expression(text),
         }
     }
 
@@ -99,6 +92,13 @@ impl Compiler {
 
     fn expression(&mut self, text: &str) -> Result<Clause, InvalidFilter> {
         self.count()?;
+        if text.len() > TEXT_BYTES_MAX {
+            return Err(InvalidFilter::whole(format!(
+                "the filter is {} bytes long; at most {TEXT_BYTES_MAX} are allowed",
+                text.len()
+            ))
+            .hint("split it into a list, or let the publisher put the result into the event"));
+        }
         Expression::compile(text).map(Clause::Expression)
     }
 
@@ -210,6 +210,6 @@ fn name_value(text: &str) -> Option<(&str, &str)> {
     let operator = |c: char| c.is_control() || "'\"`“”‘’=<>!&|()[]{}?+*%,;\\".contains(c);
     let worded = value
         .split_whitespace()
-        .any(|word| ["and", "or", "not", "in"].iter().any(|operator| word.eq_ignore_ascii_case(operator)));
+        .any(|word| ["and", "or", "not"].iter().any(|operator| word.eq_ignore_ascii_case(operator)));
     (named && !value.is_empty() && !value.contains(operator) && !worded).then_some((name, value))
 }

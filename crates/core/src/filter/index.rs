@@ -5,9 +5,9 @@
 //! the other filters (ten thousand filters on one type are told apart by their task ids), so the choice is made
 //! again each time the number of filters has doubled.
 use std::collections::{BTreeMap, HashMap};
-use std::hash::{BuildHasherDefault, Hash};
+use std::hash::Hash;
 
-use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh3::Xxh3DefaultBuilder;
 
 use super::compiled::Filter;
 use super::equality::Equality;
@@ -15,7 +15,7 @@ use super::path::Path;
 use super::subject::Subject;
 
 /// Hashes without a random seed: the same filters in the same order give the same index.
-type Hashed<Key, Kept> = HashMap<Key, Kept, BuildHasherDefault<Xxh3>>;
+type Hashed<Key, Kept> = HashMap<Key, Kept, Xxh3DefaultBuilder>;
 
 /// Files filters under keys, and returns the keys whose filters match an event.
 pub struct Index<K> {

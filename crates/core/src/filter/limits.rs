@@ -21,6 +21,6 @@ pub(crate) const PATTERN_COMPILED_BYTES_MAX: usize = 1 << 20;
 /// Most segments of a path into the payload.
 pub(crate) const PATH_SEGMENTS_MAX: usize = 16;
 /// Steps one expression may take for one event: about a millisecond. A step is a node, or some bytes of text looked at.
-pub(crate) const STEPS_MAX: u32 = 50_000;
+pub(crate) const STEPS_MAX: u32 = 100_000;
 /// Most values of one equality that are put into the hash index; a longer `in [...]` is evaluated instead.
 pub(crate) const EQUALITY_VALUES_MAX: usize = 64;

@@ -7,7 +7,8 @@ use super::super::limits::STEPS_MAX;
 use super::super::path::{self, Path};
 use super::super::subject::{self, Subject};
 use super::eval::Evaluation;
-use super::foreign::{self, Foreign};
+use super::foreign::Foreign;
+use super::lowering;
 use super::node::{FoldKind, Node};
 use super::parser;
 use super::plan::{self, Planned};
@@ -111,10 +112,10 @@ impl Conjunct {
                 }
                 Body::Own(node)
             }
-            Planned::Foreign => Body::Foreign(Box::new(foreign::compile(text, syntax)?)),
+            Planned::Foreign => Body::Foreign(Box::new(lowering::compile(text, syntax)?)),
         };
         let mut reads = Vec::new();
-        collect_reads(syntax, &mut reads);
+        collect_reads(syntax, &mut Vec::new(), &mut reads);
         Ok(Self { text: text[syntax.span.start..syntax.span.end].into(), body, reads })
     }
 
@@ -168,30 +169,45 @@ fn not_a_condition(text: &str, syntax: &Syntax, node: &Node) -> InvalidFilter {
     }
 }
 
-/// Collects the attributes and places in the payload a part of an expression looks at, each once.
-fn collect_reads(syntax: &Syntax, reads: &mut Vec<Path>) {
-    if let Some(path) = read(syntax) {
+/// Collects the attributes and places in the payload a part of an expression looks at, each once. `locals` are the
+/// variables of the comprehensions around it, which are no attributes.
+fn collect_reads<'a>(syntax: &'a Syntax, locals: &mut Vec<&'a str>, reads: &mut Vec<Path>) {
+    if let Some(path) = read(syntax, locals) {
         if !reads.contains(&path) {
             reads.push(path);
         }
         return;
     }
+    if let Kind::Call { target: Some(range), name, arguments } = &syntax.kind
+        && let (Some(_), Some(Kind::Name(variable))) =
+            (FoldKind::of(name), arguments.first().map(|first| &first.kind))
+    {
+        collect_reads(range, locals, reads);
+        locals.push(variable);
+        arguments[1..].iter().for_each(|body| collect_reads(body, locals, reads));
+        locals.pop();
+        return;
+    }
     for child in syntax.children() {
-        collect_reads(child, reads);
+        collect_reads(child, locals, reads);
     }
 }
 
-fn read(syntax: &Syntax) -> Option<Path> {
+fn read(syntax: &Syntax, locals: &[&str]) -> Option<Path> {
     match &syntax.kind {
+        Kind::Name(name) if locals.contains(&name.as_str()) => None,
         Kind::Name(name) if name == "data" => Some(Path::Data(Box::default())),
-        Kind::Name(name) => subject::is_core(name).then(|| Path::Attribute(name.as_str().into())),
+        Kind::Name(name) if subject::is_core(name) => Some(Path::Attribute(name.as_str().into())),
+        Kind::Name(name) if plan::is_type(name) || name == "event" || name == "optional" => None,
+        Kind::Name(name) => Some(Path::Attribute(name.as_str().into())),
         Kind::Select { of, field, .. } => match &of.kind {
+            Kind::Name(event) if event == "event" && field == "data" => Some(Path::Data(Box::default())),
             Kind::Name(event) if event == "event" => Some(Path::Attribute(field.as_str().into())),
-            _ => below(read(of)?, field),
+            _ => below(read(of, locals)?, field),
         },
         Kind::Index { of, index, .. } => match &index.kind {
-            Kind::Literal(Literal::Text(field)) => below(read(of)?, field),
-            Kind::Literal(Literal::Integer(at)) => below(read(of)?, &at.to_string()),
+            Kind::Literal(Literal::Text(field)) => below(read(of, locals)?, field),
+            Kind::Literal(Literal::Integer(at)) => below(read(of, locals)?, &at.to_string()),
             _ => None,
         },
         _ => None,

@@ -59,9 +59,6 @@ pub(crate) fn unexpected(text: &str, before: Option<&Token>, token: &Token, span
         if let Some(operator) = operator {
             return invalid.hint(operator);
         }
-        if word.eq_ignore_ascii_case("not") {
-            return invalid.hint("write `!`");
-        }
     }
     match (before, token) {
         (Some(Token::Name(first)), Token::Name(second)) => {

@@ -3,8 +3,8 @@
 //! A text becomes tokens (`lexer`), then a tree with positions (`parser`, `syntax`). Each conjunct of the tree is
 //! planned onto nodes of our own (`plan`, `node`, `eval`), which borrow from the event, count their steps and cover
 //! what filters are made of. A conjunct that uses more of the language (bytes, map literals, conversions, optional
-//! values) is run by the interpreter of crate `cel` instead (`foreign`), over borrowed values and with the same
-//! bounds. Both give the same answers; a property test compares them.
+//! values) is run by the interpreter of crate `cel` instead (`lowering`, `foreign`), over borrowed values and with
+//! the same bounds. Both give the same answers; a property test compares them.
 mod eval;
 mod expression;
 mod foreign;
@@ -12,6 +12,7 @@ mod foreign_values;
 mod hints;
 mod lexer;
 mod literal;
+mod lowering;
 mod node;
 mod parser;
 mod pattern;
@@ -22,4 +23,4 @@ mod value;
 pub(crate) use expression::Expression;
 pub(crate) use value::json_equal;
 #[cfg(test)]
-pub(crate) use {foreign::Foreign, node::Node, plan::plan, syntax::parse};
+pub(crate) mod testing;

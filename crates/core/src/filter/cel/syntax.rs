@@ -96,8 +96,3 @@ impl Syntax {
         }
     }
 }
-
-#[cfg(test)]
-pub(crate) fn parse(text: &str) -> Result<Syntax, crate::filter::InvalidFilter> {
-    super::parser::parse(text)
-}
