@@ -65,10 +65,7 @@ impl Inventory {
         for position in positions {
             found.segments.push(Found::read(disk, dir, position, access)?);
         }
-        let in_headers =
-            found.segments.iter().rev().find_map(|segment| segment.header.map(|header| header.log_id));
-        let in_indexes = found.indexes.values().next_back().map(|file| file.header().log_id);
-        found.log_id = in_headers.or(in_indexes);
+        found.log_id = found.most_common_log_id();
         found.judge_places();
         Ok(found)
     }
@@ -89,6 +86,16 @@ impl Inventory {
             }
         }
         Ok(())
+    }
+
+    /// One foreign file does not make all the others foreign.
+    fn most_common_log_id(&self) -> Option<u64> {
+        let in_headers = self.segments.iter().filter_map(|segment| Some(segment.header?.log_id));
+        let mut counts = BTreeMap::new();
+        for log_id in in_headers.chain(self.indexes.values().map(|file| file.header().log_id)) {
+            *counts.entry(log_id).or_insert(0usize) += 1;
+        }
+        counts.into_iter().max_by_key(|&(_, count)| count).map(|(log_id, _)| log_id)
     }
 
     /// Names, log and generations must agree: swapped, renamed and foreign files do not.

@@ -8,7 +8,7 @@
 //! a torn tail from damage), `inventory`, `tail` and `recovery` (opening), `verify` (looking at everything), `checkpoint` (a
 //! cache of state beside the log). All file operations go through `disk`.
 
-//mod checkpoint;
+mod checkpoint;
 mod checksum;
 mod damage;
 mod describe;
@@ -21,8 +21,8 @@ mod inventory;
 mod iterate;
 mod keeper;
 mod log;
-//#[cfg(any(test, feature = "model-disk"))]
-//pub mod model_disk;
+#[cfg(any(test, feature = "model-disk"))]
+pub mod model_disk;
 mod options;
 mod prepare;
 mod reader;
@@ -32,13 +32,13 @@ mod scan;
 mod segment;
 mod shared;
 mod tail;
-//mod verify;
+mod verify;
 mod window;
 
-//#[cfg(test)]
-//mod tests;
+#[cfg(test)]
+mod tests;
 
-//pub use checkpoint::{Checkpoint, CheckpointError, Kept, Rows};
+pub use checkpoint::{Checkpoint, CheckpointError, Kept, Rows};
 pub use damage::{Cause, Damage, Lost};
 pub use describe::{Describe, Description, Term};
 pub use disk::{Access, Disk, DiskFile, Guard, Locked};
@@ -52,4 +52,4 @@ pub use reader::Reader;
 pub use real_disk::RealDisk;
 pub use recovery::Recovered;
 pub use tail::Cut;
-//pub use verify::{Report, SegmentReport, verify};
+pub use verify::{IndexState, Report, SegmentReport, Unsynced, verify};

@@ -26,6 +26,9 @@ use super::shared::Shared;
 use super::tail::{self, Cut};
 use super::window::{Source, Window};
 
+/// A segment that is missing altogether is taken to have been as large as they get by default.
+const SEGMENT_BYTES_LIMIT: u64 = 128 * 1024 * 1024;
+
 /// What was found when a log was opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recovered {
@@ -65,7 +68,7 @@ pub(crate) fn open(
         return Err(all_segments_missing(dir, &inventory).into());
     }
     let newest = match inventory.segments.pop() {
-        Some(found) => Some(Newest::look(found, &inventory, &options, &*describe)?),
+        Some(found) => Some(Newest::look(found, &inventory, &*describe)?),
         None => None,
     };
     refuse_damage(&inventory, newest.as_ref(), &options)?;
@@ -126,20 +129,19 @@ fn refuse_damage(inventory: &Inventory, newest: Option<&Newest>, options: &Optio
 }
 
 /// The newest segment, looked at.
-struct Newest {
-    found: Found,
-    scanned: Scanned,
+pub(crate) struct Newest {
+    pub(crate) found: Found,
+    pub(crate) scanned: Scanned,
     index: MemoryIndex,
     window: Window,
-    damage: Vec<Damage>,
+    pub(crate) damage: Vec<Damage>,
     ends_in_mark: bool,
 }
 
 impl Newest {
-    fn look(
+    pub(crate) fn look(
         mut found: Found,
         before: &Inventory,
-        options: &Options,
         describe: &dyn Describe,
     ) -> Result<Self, OpenError> {
         let last_generation =
@@ -150,25 +152,22 @@ impl Newest {
                 || before.log_id.is_some_and(|log_id| log_id != header.log_id)
                 || last_generation.is_some_and(|last| last >= header.generation);
         }
-        let mut damage = Vec::new();
+        let mut window = Window::new(found.file.clone(), Source::Device).doing("reading", &found.path)?;
+        let ground = ground_of_found(&found, own, None);
+        let mut index = MemoryIndex::new(start_of(&ground));
         if found.misplaced {
             let unknown = found.first_position.saturating_add(records_max(found.file_bytes));
             let lost = Lost::until(found.first_position, unknown);
-            damage.push(found.damage(0, found.file_bytes, lost, Cause::Misplaced));
-        } else if found.header.is_none() {
+            let damage = found.damage(0, found.file_bytes, lost, Cause::Misplaced);
+            index.add_gap(&damage);
+            let totals = index.totals();
+            let scanned = Scanned { totals, durable_offset: HEADER_BLOCK, damage: Vec::new(), tail: None };
+            return Ok(Self { found, scanned, index, window, damage: vec![damage], ends_in_mark: true });
+        }
+        let mut damage = Vec::new();
+        if found.header.is_none() {
             damage.push(found.damage(0, HEADER_BLOCK, Lost::NOTHING, Cause::Header));
         }
-        let mut window = Window::new(found.file.clone(), Source::Device).doing("reading", &found.path)?;
-        let ground = Ground {
-            path: found.path.clone(),
-            seed: found.seed(own),
-            first_position: found.first_position,
-            chain_before: found.header.map(|header| header.previous_chain),
-            log_time_ms: found.header.map_or(0, |header| header.log_time_ms),
-            sealed: None,
-            recycled: found.header.is_some_and(|header| header.is_recycled()),
-        };
-        let mut index = MemoryIndex::new(start_of(&ground));
         let mut ends_in_mark = true;
         let mut on_met = |met: Met<'_>| {
             if let Met::Frame(layout, _) = &met {
@@ -179,19 +178,19 @@ impl Newest {
         let mut scanned = walk(&mut window, &ground, &mut on_met)?;
         damage.append(&mut scanned.damage);
         let mut newest = Self { found, scanned, index, window, damage, ends_in_mark };
-        newest.look_for_truncation(own.is_some(), options);
+        newest.look_for_truncation(own.is_some());
         Ok(newest)
     }
 
     /// A file shorter than it was prepared, or one that has an index and so had a successor, has lost its end.
-    fn look_for_truncation(&mut self, had_successor: bool, options: &Options) {
+    fn look_for_truncation(&mut self, had_successor: bool) {
         let prepared = self.found.header.map_or(0, |header| header.prepared_bytes);
         let next = self.scanned.totals.next_position;
         let end = self.scanned.totals.end_offset;
         let (missing, cause, end_offset) = if self.found.file_bytes < prepared {
             (prepared.saturating_sub(end), Cause::Truncated, prepared)
         } else if had_successor {
-            (options.segment_bytes_max, Cause::Missing, end)
+            (SEGMENT_BYTES_LIMIT, Cause::Missing, end)
         } else {
             return;
         };
@@ -203,7 +202,7 @@ impl Newest {
     }
 }
 
-fn start_of(ground: &Ground) -> Totals {
+pub(crate) fn start_of(ground: &Ground) -> Totals {
     Totals {
         next_position: ground.first_position,
         end_offset: HEADER_BLOCK,
@@ -214,14 +213,18 @@ fn start_of(ground: &Ground) -> Totals {
     }
 }
 
-fn add(index: &mut MemoryIndex, describe: &dyn Describe, met: Met<'_>) {
+pub(crate) fn add(index: &mut MemoryIndex, describe: &dyn Describe, met: Met<'_>) {
     match met {
         Met::Frame(layout, frame) => index.add_frame(layout, frame, describe),
         Met::Damage(damage) => index.add_gap(damage),
     }
 }
 
-fn walk(window: &mut Window, ground: &Ground, on_met: &mut dyn FnMut(Met<'_>)) -> Result<Scanned, OpenError> {
+pub(crate) fn walk(
+    window: &mut Window,
+    ground: &Ground,
+    on_met: &mut dyn FnMut(Met<'_>),
+) -> Result<Scanned, OpenError> {
     scan(window, ground, on_met).map_err(|error| match error {
         ScanError::UnknownVersion(found) => {
             OpenError::UnknownVersion { file: ground.path.clone(), found, known: segment::VERSION }
@@ -428,11 +431,6 @@ impl Opening {
         let found = newest.found;
         found.file.fdatasync().doing("syncing", &found.path)?;
         let mut totals = newest.index.totals();
-        if found.misplaced {
-            for damage in &newest.damage {
-                totals.next_position = totals.next_position.max(damage.lost.last.saturating_add(1));
-            }
-        }
         // Two segments never share a name, and a position that may have been read is never given again.
         totals.next_position = totals.next_position.max(found.first_position + 1);
         let seed = found.seed(None);
@@ -507,6 +505,18 @@ impl Opening {
             _lock: lock,
         };
         Ok((log, recovered))
+    }
+}
+
+pub(crate) fn ground_of_found(found: &Found, index: Option<&IndexFile>, sealed: Option<Sealed>) -> Ground {
+    Ground {
+        path: found.path.clone(),
+        seed: found.seed(index),
+        first_position: found.first_position,
+        chain_before: found.header.map(|header| header.previous_chain),
+        log_time_ms: found.header.map_or(0, |header| header.log_time_ms),
+        sealed,
+        recycled: found.header.is_some_and(|header| header.is_recycled()),
     }
 }
 

@@ -1,0 +1,304 @@
+//! A cache of folded state beside the log, in a key-value store, kept with the position it has reached.
+//!
+//! The log is the truth: deleting the checkpoint's folder costs time at the next start and nothing else. So no batch is
+//! synced; after a crash the store comes back at an older, consistent position, and the log replays the rest.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+
+use super::reader::Reader;
+
+const VERSION: u16 = 1;
+const FORMAT_KEY: &[u8] = b"format";
+const LOG_KEY: &[u8] = b"log";
+const REACHED_KEY: &[u8] = b"reached";
+
+const CACHE_BYTES: u64 = 32 * 1024 * 1024;
+const JOURNAL_BYTES_MAX: u64 = 128 * 1024 * 1024;
+const WORKERS: usize = 2;
+
+/// State rows by key, all of them as of one position of the log.
+pub struct Checkpoint {
+    dir: PathBuf,
+    reader: Reader,
+    database: Database,
+    rows: Keyspace,
+    meta: Keyspace,
+    reached: u64,
+}
+
+/// What became of the checkpoint that was there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kept {
+    /// There was none; everything is replayed.
+    Fresh,
+    /// It is used; replay begins behind this position.
+    Reached(u64),
+    /// It could not be used and was removed; everything is replayed.
+    Discarded {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Why the checkpoint cannot be used. Stop, delete its folder and start again: it is made anew from the log.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CheckpointError {
+    /// The store failed.
+    #[error("{action} the checkpoint in {} failed; if this stays, stop and delete that folder: it is rebuilt from the log", dir.display())]
+    Store {
+        /// What was tried.
+        action: &'static str,
+        /// The checkpoint's folder.
+        dir: PathBuf,
+        /// What the store said.
+        #[source]
+        source: fjall::Error,
+    },
+    /// The folder could not be removed.
+    #[error("the checkpoint in {} cannot be used ({reason}) and cannot be removed either; delete that folder", dir.display())]
+    Remove {
+        /// The checkpoint's folder.
+        dir: PathBuf,
+        /// Why it is not used.
+        reason: String,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A newer program wrote it. Nothing was changed.
+    #[error("the checkpoint in {} has format version {found}, this program knows {VERSION}: start the version of cantus that wrote it, or delete that folder to have it rebuilt", dir.display())]
+    UnknownVersion {
+        /// The checkpoint's folder.
+        dir: PathBuf,
+        /// Its version.
+        found: String,
+    },
+    /// A batch named a position that is not durable in the log, or lies behind the one already reached.
+    #[error(
+        "a checkpoint of position {position} is out of place: {reached} is reached already and {durable} is durable"
+    )]
+    OutOfPlace {
+        /// The position named.
+        position: u64,
+        /// The position reached before.
+        reached: u64,
+        /// The log's durable end.
+        durable: u64,
+    },
+}
+
+impl Checkpoint {
+    /// Opens the checkpoint in `dir` for the log that `reader` reads. One that is ahead of the log, belongs to another log, or
+    /// cannot be read is removed and begun anew; the second value tells.
+    ///
+    /// # Errors
+    /// Fails if the folder cannot be written, or was written by a newer program.
+    pub fn open(dir: &Path, reader: Reader) -> Result<(Self, Kept), CheckpointError> {
+        let existed = dir.join("version").exists() || dir.is_dir();
+        let reason = match Self::open_store(dir, &reader) {
+            Ok(checkpoint) if !existed => return Ok((checkpoint, Kept::Fresh)),
+            Ok(checkpoint) => match checkpoint.judge()? {
+                Judgement::Use => {
+                    let kept = Kept::Reached(checkpoint.reached);
+                    return Ok((checkpoint, kept));
+                }
+                Judgement::Empty => return Ok((checkpoint.begin()?, Kept::Fresh)),
+                Judgement::Discard(reason) => reason,
+            },
+            Err(Unopened::UnknownVersion(found)) => {
+                return Err(CheckpointError::UnknownVersion { dir: dir.to_owned(), found });
+            }
+            Err(Unopened::Store(error)) if !existed => return Err(store_error(dir, "creating", error)),
+            Err(Unopened::Store(error @ fjall::Error::Locked)) => {
+                return Err(store_error(dir, "opening", error));
+            }
+            Err(Unopened::Store(error)) => format!("it cannot be read: {error}"),
+            Err(Unopened::Panicked) => "it is damaged".to_owned(),
+        };
+        tracing::warn!(dir = %dir.display(), reason, "the checkpoint is discarded; state is rebuilt from the log");
+        std::fs::remove_dir_all(dir).map_err(|source| CheckpointError::Remove {
+            dir: dir.to_owned(),
+            reason: reason.clone(),
+            source,
+        })?;
+        match Self::open_store(dir, &reader) {
+            Ok(checkpoint) => Ok((checkpoint.begin()?, Kept::Discarded { reason })),
+            Err(Unopened::Store(error)) => Err(store_error(dir, "creating", error)),
+            Err(Unopened::UnknownVersion(found)) => {
+                Err(CheckpointError::UnknownVersion { dir: dir.to_owned(), found })
+            }
+            Err(Unopened::Panicked) => Err(store_error(dir, "creating", fjall::Error::Unrecoverable)),
+        }
+    }
+
+    fn open_store(dir: &Path, reader: &Reader) -> Result<Self, Unopened> {
+        // The store asserts on some kinds of damage. A damaged cache must not keep the log from starting.
+        let opened = catch_unwind(AssertUnwindSafe(|| -> Result<_, fjall::Error> {
+            let database = Database::builder(dir)
+                .cache_size(CACHE_BYTES)
+                .max_journaling_size(JOURNAL_BYTES_MAX)
+                .worker_threads(WORKERS)
+                .open()?;
+            let rows = database.keyspace("rows", KeyspaceCreateOptions::default)?;
+            let meta = database.keyspace("meta", KeyspaceCreateOptions::default)?;
+            let reached = number(&meta, REACHED_KEY)?.unwrap_or(0);
+            Ok((database, rows, meta, reached))
+        }));
+        match opened {
+            Ok(Ok((database, rows, meta, reached))) => {
+                Ok(Self { dir: dir.to_owned(), reader: reader.clone(), database, rows, meta, reached })
+            }
+            Ok(Err(fjall::Error::InvalidVersion(Some(version)))) => {
+                Err(Unopened::UnknownVersion(format!("{version:?} of the key-value store")))
+            }
+            Ok(Err(error)) => Err(Unopened::Store(error)),
+            Err(_) => Err(Unopened::Panicked),
+        }
+    }
+
+    fn judge(&self) -> Result<Judgement, CheckpointError> {
+        let read = |key| number(&self.meta, key).map_err(|error| store_error(&self.dir, "reading", error));
+        let (format, log_id) = (read(FORMAT_KEY)?, read(LOG_KEY)?);
+        Ok(match (format, log_id) {
+            (None, _) => Judgement::Empty,
+            (Some(format), _) if format != u64::from(VERSION) => {
+                return Err(CheckpointError::UnknownVersion {
+                    dir: self.dir.clone(),
+                    found: format.to_string(),
+                });
+            }
+            (_, log_id) if log_id != Some(self.reader.log_id()) => {
+                Judgement::Discard("it belongs to another log".to_owned())
+            }
+            _ if self.reached > self.reader.durable() => Judgement::Discard(format!(
+                "it has reached position {}, the log ends at {}",
+                self.reached,
+                self.reader.durable()
+            )),
+            _ => Judgement::Use,
+        })
+    }
+
+    /// Writes whose checkpoint this is.
+    fn begin(self) -> Result<Self, CheckpointError> {
+        let mut batch = self.database.batch();
+        batch.insert(&self.meta, FORMAT_KEY, u64::from(VERSION).to_le_bytes());
+        batch.insert(&self.meta, LOG_KEY, self.reader.log_id().to_le_bytes());
+        batch.insert(&self.meta, REACHED_KEY, 0u64.to_le_bytes());
+        batch.commit().map_err(|error| store_error(&self.dir, "writing", error))?;
+        Ok(self)
+    }
+
+    /// Returns the position all rows are as of; 0 if nothing was committed yet.
+    pub fn reached(&self) -> u64 {
+        self.reached
+    }
+
+    /// Returns a row.
+    ///
+    /// # Errors
+    /// Fails if the store cannot read it.
+    pub fn load(&self, key: &[u8]) -> Result<Option<Vec<u8>>, CheckpointError> {
+        let row = self.rows.get(key).map_err(|error| store_error(&self.dir, "reading", error))?;
+        Ok(row.map(|value| value.to_vec()))
+    }
+
+    /// Returns the rows whose keys begin with a prefix, in key order, as of now.
+    pub fn scan(&self, prefix: &[u8]) -> Rows {
+        Rows { dir: self.dir.clone(), rows: self.rows.prefix(prefix) }
+    }
+
+    /// Writes and removes (`None`) rows in one atomic batch that makes them rows as of `reached`.
+    ///
+    /// # Errors
+    /// Refuses a position that is not durable in the log or lies behind the one reached. Fails if the store cannot write.
+    pub fn commit(
+        &mut self,
+        rows: impl IntoIterator<Item = (Vec<u8>, Option<Vec<u8>>)>,
+        reached: u64,
+    ) -> Result<(), CheckpointError> {
+        let durable = self.reader.durable();
+        if reached < self.reached || reached > durable {
+            return Err(CheckpointError::OutOfPlace { position: reached, reached: self.reached, durable });
+        }
+        let mut batch = self.database.batch();
+        for (key, value) in rows {
+            match value {
+                Some(value) => batch.insert(&self.rows, key, value),
+                None => batch.remove(&self.rows, key),
+            }
+        }
+        batch.insert(&self.meta, REACHED_KEY, reached.to_le_bytes());
+        batch.commit().map_err(|error| store_error(&self.dir, "writing", error))?;
+        self.reached = reached;
+        Ok(())
+    }
+
+    /// Syncs everything, for a graceful end.
+    ///
+    /// # Errors
+    /// Fails if the sync does; the log is not touched by that.
+    pub fn close(self) -> Result<(), CheckpointError> {
+        self.database.persist(PersistMode::SyncData).map_err(|error| store_error(&self.dir, "syncing", error))
+    }
+}
+
+impl std::fmt::Debug for Checkpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Checkpoint")
+            .field("dir", &self.dir)
+            .field("reached", &self.reached)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Rows in key order; see [`Checkpoint::scan`].
+pub struct Rows {
+    dir: PathBuf,
+    rows: fjall::Iter,
+}
+
+impl Iterator for Rows {
+    type Item = Result<(Vec<u8>, Vec<u8>), CheckpointError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let row = self.rows.next()?.into_inner();
+        Some(
+            row.map(|(key, value)| (key.to_vec(), value.to_vec()))
+                .map_err(|error| store_error(&self.dir, "reading", error)),
+        )
+    }
+}
+
+impl std::fmt::Debug for Rows {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Rows").field("dir", &self.dir).finish_non_exhaustive()
+    }
+}
+
+enum Judgement {
+    Use,
+    /// Nothing was ever written to it.
+    Empty,
+    Discard(String),
+}
+
+enum Unopened {
+    Store(fjall::Error),
+    UnknownVersion(String),
+    Panicked,
+}
+
+fn number(meta: &Keyspace, key: &[u8]) -> Result<Option<u64>, fjall::Error> {
+    let value = meta.get(key)?;
+    // Anything but eight bytes is not ours; a number that fits no log makes the checkpoint be discarded.
+    Ok(value.map(|bytes| <[u8; 8]>::try_from(&bytes[..]).map_or(u64::MAX, u64::from_le_bytes)))
+}
+
+fn store_error(dir: &Path, action: &'static str, source: fjall::Error) -> CheckpointError {
+    CheckpointError::Store { action, dir: dir.to_owned(), source }
+}
