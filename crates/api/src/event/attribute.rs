@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::limits::Limits;
-use super::model::{Event, Kind, Priority};
+use super::model::{Draft, Kind, Priority};
 use super::table::Field;
 use crate::error::{Code, Problem};
 use crate::time::Instant;
@@ -57,10 +57,10 @@ impl<'a> Value<'a> {
 }
 
 /// Puts a value into the field it is for.
-pub(super) fn set(
-    event: &mut Event,
+pub(super) fn set<'a>(
+    event: &mut Draft<'a>,
     field: Field,
-    value: Value<'_>,
+    value: Value<'a>,
     site: Site<'_>,
     limits: &Limits,
 ) -> Result<(), Box<Problem>> {
@@ -77,42 +77,41 @@ pub(super) fn set(
         }
         return Err(site.refuse_value("must not be empty: leave it out instead"));
     }
-    let owned = || Some(text.clone().into_owned());
     match field {
-        Field::Id => event.id = Some(text.into_owned()),
+        Field::Id => event.id = Some(text),
         Field::Source => {
             check_uri_reference(&text).map_err(|wrong| site.refuse_value(wrong))?;
-            event.source = text.into_owned();
+            event.source = text;
         }
-        Field::Type => event.event_type = text.into_owned(),
-        Field::Subject => event.subject = Some(text.into_owned()),
+        Field::Type => event.event_type = text,
+        Field::Subject => event.subject = Some(text),
         Field::Time => {
             check_time(&text, site)?;
-            event.time = owned();
+            event.time = Some(text);
         }
         Field::Kind => {
             let wrong = || site.refuse_value("must be one of event, command, query, notification");
             event.kind = Some(Kind::parse(&text).ok_or_else(wrong)?);
         }
-        Field::Version => event.version = owned(),
-        Field::CorrelationId => event.correlation_id = owned(),
-        Field::CausationId => event.causation_id = owned(),
+        Field::Version => event.version = Some(text),
+        Field::CorrelationId => event.correlation_id = Some(text),
+        Field::CausationId => event.causation_id = Some(text),
         Field::Hops => unreachable!("hops are set above"),
-        Field::To => event.to = owned(),
-        Field::Topic => event.topic = owned(),
-        Field::PartitionKey => event.partition_key = owned(),
+        Field::To => event.to = Some(text),
+        Field::Topic => event.topic = Some(text),
+        Field::PartitionKey => event.partition_key = Some(text),
         Field::Priority => {
             let wrong = || site.refuse_value("must be one of critical, high, normal, low");
             event.priority = Some(Priority::parse(&text).ok_or_else(wrong)?);
         }
-        Field::Stream => event.stream = owned(),
+        Field::Stream => event.stream = Some(text),
         Field::ExpiresAt => {
             check_time(&text, site)?;
-            event.expires_at = owned();
+            event.expires_at = Some(text);
         }
         Field::DeliverAt => {
             check_time(&text, site)?;
-            event.deliver_at = owned();
+            event.deliver_at = Some(text);
         }
         Field::DataSchema => {
             check_uri_reference(&text).map_err(|wrong| site.refuse_value(wrong))?;
@@ -120,16 +119,16 @@ pub(super) fn set(
                 let detail = "must be an absolute URI, such as https://example.com/schemas/order.json";
                 return Err(site.refuse_value(detail));
             }
-            event.data_schema = owned();
+            event.data_schema = Some(text);
         }
         Field::ContentType => {
             if media_type(&text).is_none() {
                 return Err(site.refuse_value("must be a media type, such as application/json"));
             }
-            event.content_type = owned();
+            event.content_type = Some(text);
         }
-        Field::TraceParent => event.trace_parent = owned(),
-        Field::TraceState => event.trace_state = owned(),
+        Field::TraceParent => event.trace_parent = Some(text),
+        Field::TraceState => event.trace_state = Some(text),
     }
     Ok(())
 }

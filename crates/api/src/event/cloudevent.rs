@@ -1,22 +1,22 @@
 //! The CloudEvents shape: every attribute at the top, data beside them.
 
-use bytes::Bytes;
+use std::borrow::Cow;
 
 use super::attribute::{Site, check_text, is_attribute_name, set};
 use super::limits::Limits;
-use super::model::{Event, Extension};
-use super::read::{Reader, base64_data, inline_data, missing, scalar};
+use super::model::{Draft, Extension};
+use super::read::{BytesOf, Reader, base64_data, inline_data, missing, scalar};
 use super::table::{Field, attribute_meant};
 use crate::error::{Code, Problem};
 use crate::json::scan::{Member, Raw};
 
 /// Reads the members of one CloudEvent. The source may still be empty.
-pub(super) fn read(
+pub(super) fn read<'b>(
     reader: &Reader<'_>,
-    members: &[Member<'_>],
-    bytes_of: &dyn Fn(&str) -> Bytes,
-) -> Result<Event, Box<Problem>> {
-    let mut event = Event::default();
+    members: &[Member<'b>],
+    bytes_of: BytesOf<'_>,
+) -> Result<Draft<'b>, Box<Problem>> {
+    let mut event = Draft::default();
     let (mut data, mut data_base64): (Option<&Raw<'_>>, Option<&Raw<'_>>) = (None, None);
     for member in members {
         let site = Site::Member { parent: "#", name: &member.name };
@@ -30,7 +30,7 @@ pub(super) fn read(
                 Some(field) => set(&mut event, field, scalar(&member.value), site, reader.limits)?,
                 None => {
                     let value = extension_value(&member.value, name, site, reader.limits)?;
-                    push_extension(&mut event, name, value, site, reader.limits)?;
+                    push_extension(&mut event, member.name.clone(), value, site, reader.limits)?;
                 }
             },
         }
@@ -81,29 +81,29 @@ pub(super) fn check_name(name: &str, site: Site<'_>) -> Result<(), Box<Problem>>
 }
 
 /// Adds an extension whose value is JSON text.
-pub(super) fn push_extension(
-    event: &mut Event,
-    name: &str,
-    value: String,
+pub(super) fn push_extension<'b>(
+    event: &mut Draft<'b>,
+    name: Cow<'b, str>,
+    value: Cow<'b, str>,
     site: Site<'_>,
     limits: &Limits,
 ) -> Result<(), Box<Problem>> {
-    check_name(name, site)?;
+    check_name(&name, site)?;
     if event.extensions.len() == limits.extensions {
         let detail = format!("is one extension too many: {} are allowed", limits.extensions);
         return Err(site.refuse(Code::EventInvalid, detail));
     }
-    event.extensions.push(Extension { name: name.to_owned(), value });
+    event.extensions.push(Extension { name, value });
     Ok(())
 }
 
 /// Returns the JSON text of an extension's value: a string, a boolean or an integer of 32 bits.
-pub(super) fn extension_value(
-    raw: &Raw<'_>,
+pub(super) fn extension_value<'b>(
+    raw: &Raw<'b>,
     name: &str,
     site: Site<'_>,
     limits: &Limits,
-) -> Result<String, Box<Problem>> {
+) -> Result<Cow<'b, str>, Box<Problem>> {
     check_name(name, site)?;
     match raw.first() {
         b'"' => check_text(&raw.string().expect("it begins with a quote"), site, limits)?,
@@ -121,5 +121,5 @@ pub(super) fn extension_value(
             }
         }
     }
-    Ok(raw.text.to_owned())
+    Ok(raw.text.into())
 }

@@ -1,10 +1,10 @@
 //! The envelope: `event` says what it is, `payload` is the data, `routing` says where it goes.
 
-use bytes::Bytes;
+use std::borrow::Cow;
 
 use super::attribute::{Site, check_text, is_attribute_name, set};
-use super::model::{Event, Extension};
-use super::read::{Reader, base64_data, inline_data, missing, scalar};
+use super::model::{Draft, Extension};
+use super::read::{BytesOf, Reader, base64_data, inline_data, missing, scalar};
 use super::table::{Field, clashes_in_envelope};
 use crate::error::{Code, Problem};
 use crate::json::scan::{Member, Raw};
@@ -13,12 +13,12 @@ use crate::json::scan::{Member, Raw};
 pub(super) const MEDIA_TYPE: &str = "application/vnd.cantus.envelope+json";
 
 /// Reads the members of one envelope. The source may still be empty.
-pub(super) fn read(
+pub(super) fn read<'b>(
     reader: &Reader<'_>,
-    members: &[Member<'_>],
-    bytes_of: &dyn Fn(&str) -> Bytes,
-) -> Result<Event, Box<Problem>> {
-    let mut event = Event::default();
+    members: &[Member<'b>],
+    bytes_of: BytesOf<'_>,
+) -> Result<Draft<'b>, Box<Problem>> {
+    let mut event = Draft::default();
     let (mut payload, mut payload_base64): (Option<&Raw<'_>>, Option<&Raw<'_>>) = (None, None);
     for member in members {
         match &*member.name {
@@ -30,7 +30,7 @@ pub(super) fn read(
             "payload_base64" => payload_base64 = Some(&member.value),
             name => {
                 let site = Site::Member { parent: "#", name };
-                keep(reader, &mut event, format!(".{name}"), &member.value, site)?;
+                keep(reader, &mut event, format!(".{name}").into(), &member.value, site)?;
             }
         }
     }
@@ -61,7 +61,12 @@ enum Part {
     Routing,
 }
 
-fn part(reader: &Reader<'_>, event: &mut Event, part: Part, raw: &Raw<'_>) -> Result<(), Box<Problem>> {
+fn part<'b>(
+    reader: &Reader<'_>,
+    event: &mut Draft<'b>,
+    part: Part,
+    raw: &Raw<'b>,
+) -> Result<(), Box<Problem>> {
     let (name, parent) = match part {
         Part::Event => ("event", "#/event"),
         Part::Routing => ("routing", "#/routing"),
@@ -82,7 +87,7 @@ fn part(reader: &Reader<'_>, event: &mut Event, part: Part, raw: &Raw<'_>) -> Re
             None => {
                 let kept_name = match part {
                     Part::Event => event_member_name(&member),
-                    Part::Routing => format!("routing.{}", member.name),
+                    Part::Routing => format!("routing.{}", member.name).into(),
                 };
                 keep(reader, event, kept_name, &member.value, site)?;
             }
@@ -92,7 +97,7 @@ fn part(reader: &Reader<'_>, event: &mut Event, part: Part, raw: &Raw<'_>) -> Re
 }
 
 // A member of `event` that CloudEvents could have is an extension in both shapes; any other belongs to the envelope alone.
-fn event_member_name(member: &Member<'_>) -> String {
+fn event_member_name<'b>(member: &Member<'b>) -> Cow<'b, str> {
     let name: &str =
         member.name.strip_prefix("ce_").filter(|name| clashes_in_envelope(name)).unwrap_or(&member.name);
     let means_something = Field::of_attribute(name).is_some() || matches!(name, "data" | "specversion");
@@ -101,18 +106,20 @@ fn event_member_name(member: &Member<'_>) -> String {
         b'{' | b'[' | b'n' => false,
         _ => member.value.text.parse::<i32>().is_ok(),
     };
-    if is_attribute_name(name) && scalar && !means_something {
-        name.to_owned()
-    } else {
-        format!("event.{}", member.name)
+    match &member.name {
+        _ if !is_attribute_name(name) || !scalar || means_something => {
+            format!("event.{}", member.name).into()
+        }
+        Cow::Borrowed(whole) if name.len() == whole.len() => Cow::Borrowed(whole),
+        _ => name.to_owned().into(),
     }
 }
 
-fn keep(
+fn keep<'b>(
     reader: &Reader<'_>,
-    event: &mut Event,
-    name: String,
-    raw: &Raw<'_>,
+    event: &mut Draft<'b>,
+    name: Cow<'b, str>,
+    raw: &Raw<'b>,
     site: Site<'_>,
 ) -> Result<(), Box<Problem>> {
     let limits = reader.limits;
@@ -129,6 +136,6 @@ fn keep(
         }
         _ => {}
     }
-    event.extensions.push(Extension { name, value: raw.text.to_owned() });
+    event.extensions.push(Extension { name, value: raw.text.into() });
     Ok(())
 }

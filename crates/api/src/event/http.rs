@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::attribute::{Site, Value, check_text, is_json, is_text, media_type, set};
 use super::cloudevent::{check_name, check_specversion, push_extension};
 use super::limits::Limits;
-use super::model::{Data, Event, Form};
+use super::model::{Data, Draft, Form, canonical};
 use super::read::{Reader, missing};
 use super::table::Field;
 use super::write::View;
@@ -28,12 +28,12 @@ impl Reader<'_> {
     /// # Errors
     ///
     /// `MEDIA_TYPE_UNSUPPORTED`, and those of [`Reader::event`] and [`Reader::batch`].
-    pub fn request(
+    pub fn request<'b>(
         &self,
-        content_type: Option<&str>,
-        headers: &Headers<'_>,
-        body: &Bytes,
-    ) -> Result<Vec<Event>, Box<Problem>> {
+        content_type: Option<&'b str>,
+        headers: &Headers<'b>,
+        body: &'b Bytes,
+    ) -> Result<Vec<Draft<'b>>, Box<Problem>> {
         let media = content_type.unwrap_or("").split(';').next().unwrap_or("").trim().to_ascii_lowercase();
         if media.starts_with("application/cloudevents-batch") {
             return if media == "application/cloudevents-batch+json" {
@@ -64,13 +64,13 @@ impl Reader<'_> {
     /// # Errors
     ///
     /// `EVENT_INVALID`, `ATTRIBUTE_INVALID`, `EVENT_TOO_LARGE`, `JSON_INVALID`, `JSON_TOO_DEEP`.
-    pub fn binary(
+    pub fn binary<'b>(
         &self,
-        content_type: Option<&str>,
-        headers: &Headers<'_>,
+        content_type: Option<&'b str>,
+        headers: &Headers<'b>,
         body: &Bytes,
-    ) -> Result<Event, Box<Problem>> {
-        let mut event = Event::default();
+    ) -> Result<Draft<'b>, Box<Problem>> {
+        let mut event = Draft::default();
         if let Some(content_type) = content_type {
             let site = Site::Header { name: "content-type" };
             set(&mut event, Field::ContentType, Value::Text(content_type.into()), site, self.limits)?;
@@ -101,10 +101,10 @@ impl Reader<'_> {
     }
 }
 
-fn header(
-    event: &mut Event,
+fn header<'b>(
+    event: &mut Draft<'b>,
     name: &str,
-    value: &[u8],
+    value: &'b [u8],
     site: Site<'_>,
     limits: &Limits,
 ) -> Result<(), Box<Problem>> {
@@ -122,7 +122,7 @@ fn header(
             None => {
                 check_name(name, site)?;
                 check_text(&value, site, limits)?;
-                push_extension(event, name, quoted(&value), site, limits)
+                push_extension(event, name.to_owned().into(), quoted(&value).into(), site, limits)
             }
         },
     }
@@ -246,11 +246,7 @@ pub fn to_headers(event: &View<'_>) -> Vec<(String, String)> {
     ];
     headers.extend(fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), encode(value?)))));
     for (name, json) in event.extensions.iter().filter(|(name, _)| !name.contains('.')) {
-        let text: Cow<'_, str> = match serde_json::from_str::<String>(json) {
-            Ok(text) => text.into(),
-            Err(_) => (*json).into(),
-        };
-        headers.push((format!("ce-{name}"), encode(&text)));
+        headers.push((format!("ce-{name}"), encode(&canonical(json))));
     }
     let json = event.data.is_some_and(|(_, form)| form == Form::Json);
     if let Some(content_type) = event.content_type.or(json.then_some("application/json")) {

@@ -1,6 +1,6 @@
 //! The event and its two JSON shapes: CloudEvents, and the envelope.
 //!
-//! `model` is the event; `table` says which field has which name in which shape; `read` takes text apart (`cloudevent` and
+//! `model` is the event; `table` says which field has which name in which shape; `read` takes one apart and `several` many (`cloudevent` and
 //! `envelope` one object each, `http` a whole request in any of its modes); `write` puts it together again; `attribute` has the
 //! rules of single values. What is read is kept as text: nothing is rounded, and data stays byte for byte as it came.
 
@@ -12,6 +12,7 @@ mod limits;
 mod model;
 mod read;
 mod serde;
+mod several;
 mod table;
 mod write;
 
@@ -19,6 +20,6 @@ pub use self::serde::{Envelope, Text};
 pub use attribute::is_json;
 pub use http::{Headers, to_headers};
 pub use limits::Limits;
-pub use model::{Data, Event, Extension, Form, Kind, Priority};
+pub use model::{Data, Draft, Event, Extension, Form, Kind, Priority, canonical};
 pub use read::{Reader, looks_like_event};
 pub use write::{Shape, View, write, write_line};

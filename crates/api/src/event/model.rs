@@ -10,54 +10,95 @@ use super::write::View;
 use crate::json::write::quoted;
 
 /// An event. What a publisher may leave out is an option; times are text as it was written.
+///
+/// `T` is how texts are held: [`String`] in an event of its own, borrowed in a [`Draft`].
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Event {
+pub struct Event<T = String> {
     /// The id; unique with the source. Chosen by the server if absent.
-    pub id: Option<String>,
+    pub id: Option<T>,
     /// Who published it: a URI-reference, such as `/backend-architect`.
-    pub source: String,
+    pub source: T,
     /// What happened, such as `TaskCompletedEvent`.
-    pub event_type: String,
+    pub event_type: T,
     /// What it happened to.
-    pub subject: Option<String>,
+    pub subject: Option<T>,
     /// When it happened: RFC 3339. The time of storing if absent.
-    pub time: Option<String>,
+    pub time: Option<T>,
     /// What sort of event it is; [`Kind::Event`] if absent.
     pub kind: Option<Kind>,
     /// The version of the data's shape; `1.0` if absent.
-    pub version: Option<String>,
+    pub version: Option<T>,
     /// The story it belongs to; its own id if absent.
-    pub correlation_id: Option<String>,
+    pub correlation_id: Option<T>,
     /// The id of the event that caused it.
-    pub causation_id: Option<String>,
+    pub causation_id: Option<T>,
     /// How many events are in its chain of causes before it.
     pub hops: Option<u32>,
     /// The address of the agent it is for.
-    pub to: Option<String>,
+    pub to: Option<T>,
     /// The topic it is for, unless the URL says it.
-    pub topic: Option<String>,
+    pub topic: Option<T>,
     /// What is kept in order.
-    pub partition_key: Option<String>,
+    pub partition_key: Option<T>,
     /// How urgent it is; [`Priority::Normal`] if absent.
     pub priority: Option<Priority>,
     /// The entity whose events it is one of, such as `task/42`.
-    pub stream: Option<String>,
+    pub stream: Option<T>,
     /// When it is of no use any more: RFC 3339.
-    pub expires_at: Option<String>,
+    pub expires_at: Option<T>,
     /// When it is to be delivered, and not before: RFC 3339.
-    pub deliver_at: Option<String>,
+    pub deliver_at: Option<T>,
     /// The URI of the data's schema.
-    pub data_schema: Option<String>,
+    pub data_schema: Option<T>,
     /// The media type of the data; JSON if absent.
-    pub content_type: Option<String>,
+    pub content_type: Option<T>,
     /// The trace it started in, as in the W3C header `traceparent`.
-    pub trace_parent: Option<String>,
+    pub trace_parent: Option<T>,
     /// More on that trace, as in the W3C header `tracestate`.
-    pub trace_state: Option<String>,
+    pub trace_state: Option<T>,
     /// Further attributes, and members of an envelope that have no meaning here, in the order they came.
-    pub extensions: Vec<Extension>,
+    pub extensions: Vec<Extension<T>>,
     /// The data; `None` is no data, which is not the same as the JSON value `null`.
     pub data: Option<Data>,
+}
+
+/// An event as it was read, still borrowing from the text it was read from.
+pub type Draft<'a> = Event<Cow<'a, str>>;
+
+impl Draft<'_> {
+    /// Returns it with texts of its own.
+    pub fn into_owned(self) -> Event {
+        let own = |text: Option<Cow<'_, str>>| text.map(Cow::into_owned);
+        let extension = |one: Extension<Cow<'_, str>>| Extension {
+            name: one.name.into_owned(),
+            value: one.value.into_owned(),
+        };
+        Event {
+            id: own(self.id),
+            source: self.source.into_owned(),
+            event_type: self.event_type.into_owned(),
+            subject: own(self.subject),
+            time: own(self.time),
+            kind: self.kind,
+            version: own(self.version),
+            correlation_id: own(self.correlation_id),
+            causation_id: own(self.causation_id),
+            hops: self.hops,
+            to: own(self.to),
+            topic: own(self.topic),
+            partition_key: own(self.partition_key),
+            priority: self.priority,
+            stream: own(self.stream),
+            expires_at: own(self.expires_at),
+            deliver_at: own(self.deliver_at),
+            data_schema: own(self.data_schema),
+            content_type: own(self.content_type),
+            trace_parent: own(self.trace_parent),
+            trace_state: own(self.trace_state),
+            extensions: self.extensions.into_iter().map(extension).collect(),
+            data: self.data,
+        }
+    }
 }
 
 impl Event {
@@ -75,37 +116,39 @@ impl Event {
         self.data = Some(Data { bytes: serde_json::to_vec(data)?.into(), form: Form::Json });
         Ok(self)
     }
+}
 
+impl<T: AsRef<str>> Event<T> {
     /// Returns the extension of that name.
-    pub fn extension(&self, name: &str) -> Option<&Extension> {
-        self.extensions.iter().find(|extension| extension.name == name)
+    pub fn extension(&self, name: &str) -> Option<&Extension<T>> {
+        self.extensions.iter().find(|extension| extension.name.as_ref() == name)
     }
 
     /// Returns it borrowed, ready to be written.
     pub fn view(&self) -> View<'_> {
         View {
-            id: self.id.as_deref(),
-            source: &self.source,
-            event_type: &self.event_type,
-            subject: self.subject.as_deref(),
-            time: self.time.as_deref(),
+            id: self.id.as_ref().map(T::as_ref),
+            source: self.source.as_ref(),
+            event_type: self.event_type.as_ref(),
+            subject: self.subject.as_ref().map(T::as_ref),
+            time: self.time.as_ref().map(T::as_ref),
             kind: self.kind,
-            version: self.version.as_deref(),
-            correlation_id: self.correlation_id.as_deref(),
-            causation_id: self.causation_id.as_deref(),
+            version: self.version.as_ref().map(T::as_ref),
+            correlation_id: self.correlation_id.as_ref().map(T::as_ref),
+            causation_id: self.causation_id.as_ref().map(T::as_ref),
             hops: self.hops,
-            to: self.to.as_deref(),
-            topic: self.topic.as_deref(),
-            partition_key: self.partition_key.as_deref(),
+            to: self.to.as_ref().map(T::as_ref),
+            topic: self.topic.as_ref().map(T::as_ref),
+            partition_key: self.partition_key.as_ref().map(T::as_ref),
             priority: self.priority,
-            stream: self.stream.as_deref(),
-            expires_at: self.expires_at.as_deref(),
-            deliver_at: self.deliver_at.as_deref(),
-            data_schema: self.data_schema.as_deref(),
-            content_type: self.content_type.as_deref(),
-            trace_parent: self.trace_parent.as_deref(),
-            trace_state: self.trace_state.as_deref(),
-            extensions: self.extensions.iter().map(|one| (one.name.as_str(), one.value.as_str())).collect(),
+            stream: self.stream.as_ref().map(T::as_ref),
+            expires_at: self.expires_at.as_ref().map(T::as_ref),
+            deliver_at: self.deliver_at.as_ref().map(T::as_ref),
+            data_schema: self.data_schema.as_ref().map(T::as_ref),
+            content_type: self.content_type.as_ref().map(T::as_ref),
+            trace_parent: self.trace_parent.as_ref().map(T::as_ref),
+            trace_state: self.trace_state.as_ref().map(T::as_ref),
+            extensions: self.extensions.iter().map(|one| (one.name.as_ref(), one.value.as_ref())).collect(),
             data: self.data.as_ref().map(|data| (&data.bytes[..], data.form)),
         }
     }
@@ -116,12 +159,12 @@ impl Event {
 /// A name of lower-case letters and digits is a CloudEvents extension and appears in both shapes (in the envelope within
 /// `event`). Any other name is a member of an envelope that has no meaning here: `event.x` within `event`, `routing.x` within
 /// `routing`, `.x` beside them. Such members are written back to where they came from, in envelopes only.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Extension {
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Extension<T = String> {
     /// The name.
-    pub name: String,
+    pub name: T,
     /// The value as JSON text, as it came. A CloudEvents extension is a string, a boolean or an integer.
-    pub value: String,
+    pub value: T,
 }
 
 impl Extension {
@@ -129,14 +172,21 @@ impl Extension {
     pub fn text(name: impl Into<String>, value: &str) -> Extension {
         Extension { name: name.into(), value: quoted(value) }
     }
+}
 
+impl<T: AsRef<str>> Extension<T> {
     /// Returns the value as CloudEvents writes it in headers and compares it in filters: a string's content, else the JSON text.
     pub fn canonical(&self) -> Cow<'_, str> {
-        if self.value.starts_with('"') {
-            return Cow::Owned(serde_json::from_str(&self.value).unwrap_or_else(|_| self.value.clone()));
-        }
-        Cow::Borrowed(&self.value)
+        canonical(self.value.as_ref())
     }
+}
+
+/// Returns a scalar's JSON text as CloudEvents writes it: a string's content, else the text as it is.
+pub fn canonical(json: &str) -> Cow<'_, str> {
+    if json.starts_with('"') {
+        return serde_json::from_str(json).map_or(Cow::Borrowed(json), Cow::Owned);
+    }
+    Cow::Borrowed(json)
 }
 
 /// What sort of event it is.

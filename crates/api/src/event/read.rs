@@ -1,11 +1,11 @@
-//! Reading events out of JSON: one, one or several, a batch, lines.
+//! Reading one event out of JSON.
 
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
 use super::attribute::{Site, Value};
 use super::limits::Limits;
-use super::model::{Data, Event, Form};
+use super::model::{Data, Draft, Form};
 use super::table::FIELDS;
 use super::{cloudevent, envelope};
 use crate::error::{Code, Problem};
@@ -19,21 +19,8 @@ pub struct Reader<'l> {
     source: Option<&'l str>,
 }
 
-// A batch says at most this much about what is wrong with it.
-const FAULTS_MAX: usize = 16;
-
-// One event of several, and the line it stands in where lines count.
-struct Part<'a> {
-    length: usize,
-    text: Result<&'a str, Box<Problem>>,
-    line: Option<usize>,
-}
-
-impl<'a> Part<'a> {
-    fn of(text: &'a str) -> Part<'a> {
-        Part { length: text.len(), text: Ok(text), line: None }
-    }
-}
+/// Returns the bytes of a part of the text that is being read: shared where they can be, copied where not.
+pub(super) type BytesOf<'f> = &'f dyn Fn(&str) -> Bytes;
 
 impl<'l> Reader<'l> {
     /// Returns a reader with these limits.
@@ -52,64 +39,9 @@ impl<'l> Reader<'l> {
     /// # Errors
     ///
     /// `EVENT_INVALID`, `ATTRIBUTE_INVALID`, `EVENT_TOO_LARGE`, `JSON_INVALID`, `JSON_TOO_DEEP`.
-    pub fn event(&self, body: &Bytes) -> Result<Event, Box<Problem>> {
+    pub fn event<'b>(&self, body: &'b Bytes) -> Result<Draft<'b>, Box<Problem>> {
         self.check_event_bytes(body.len())?;
         self.object(text(body)?, &|data| body.slice_ref(data.as_bytes()))
-    }
-
-    /// Reads one event, or an array of events: never none but for `[]`.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Reader::event`] and [`Reader::batch`].
-    pub fn events(&self, body: &Bytes) -> Result<Vec<Event>, Box<Problem>> {
-        let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
-        if first == Some(&b'[') { self.batch(body) } else { Ok(vec![self.event(body)?]) }
-    }
-
-    /// Reads an array of events, each of either shape. `[]` is one.
-    ///
-    /// # Errors
-    ///
-    /// `BATCH_INVALID`, `BATCH_TOO_LARGE`, and those of [`Reader::event`] with the first event's code and every place that is
-    /// wrong, sixteen at most.
-    pub fn batch(&self, body: &Bytes) -> Result<Vec<Event>, Box<Problem>> {
-        self.check_batch_bytes(body.len())?;
-        let all = text(body)?;
-        if !all.trim_start().starts_with('[') {
-            // What is no JSON at all is called so.
-            Scanner::new(all, self.limits.depth).whole().map_err(|wrong| syntax(all, wrong))?;
-            let detail = "a batch is a JSON array of events";
-            return Err(Box::new(Problem::new(Code::BatchInvalid, detail).at("#", detail)));
-        }
-        let items = Scanner::new(all, self.limits.depth.saturating_add(1))
-            .items(self.limits.batch_events)
-            .map_err(|wrong| syntax(all, wrong))?
-            .map_err(|_| self.too_many())?;
-        self.each(items.iter().map(|item| Part::of(item.text)), &|data| body.slice_ref(data.as_bytes()))
-    }
-
-    /// Reads JSON Lines: one event of either shape per line. Empty lines are skipped; pointers begin with the line's number, from
-    /// 0 as in an array.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Reader::batch`].
-    pub fn lines(&self, body: &Bytes) -> Result<Vec<Event>, Box<Problem>> {
-        self.check_batch_bytes(body.len())?;
-        let lines = || {
-            let numbered = body.split(|byte| *byte == b'\n').enumerate();
-            numbered.filter(|(_, line)| !line.iter().all(u8::is_ascii_whitespace))
-        };
-        if lines().nth(self.limits.batch_events).is_some() {
-            return Err(self.too_many());
-        }
-        let parts = lines().map(|(number, line)| Part {
-            length: line.len(),
-            text: text(line),
-            line: Some(number + 1),
-        });
-        self.each(parts, &|data| body.slice_ref(data.as_bytes()))
     }
 
     /// Reads an event that is part of a larger request.
@@ -117,89 +49,67 @@ impl<'l> Reader<'l> {
     /// # Errors
     ///
     /// Those of [`Reader::event`], with pointers from the event's own start: see [`Problem::under`].
-    pub fn raw(&self, raw: &RawValue) -> Result<Event, Box<Problem>> {
+    pub fn raw<'b>(&self, raw: &'b RawValue) -> Result<Draft<'b>, Box<Problem>> {
         self.check_event_bytes(raw.get().len())?;
         self.object(raw.get(), &|data| Bytes::copy_from_slice(data.as_bytes()))
     }
 
-    /// Reads the events of a larger request; pointers begin with `pointer`, such as `#/publish`.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Reader::batch`].
-    pub fn raws(&self, raws: &[Box<RawValue>], pointer: &str) -> Result<Vec<Event>, Box<Problem>> {
-        if raws.len() > self.limits.batch_events {
-            return Err(self.too_many());
-        }
-        self.each(raws.iter().map(|raw| Part::of(raw.get())), &|data| Bytes::copy_from_slice(data.as_bytes()))
-            .map_err(|problem| Box::new(problem.under(pointer)))
+    /// Reads one event out of its own text.
+    pub(super) fn object<'b>(&self, text: &'b str, bytes_of: BytesOf<'_>) -> Result<Draft<'b>, Box<Problem>> {
+        self.assemble(&self.members(text, "#")?, bytes_of)
     }
 
-    fn each<'a>(
+    /// Makes an event of the members of one object, whose names are known to differ.
+    pub(super) fn assemble<'b>(
         &self,
-        parts: impl Iterator<Item = Part<'a>>,
-        bytes_of: &dyn Fn(&str) -> Bytes,
-    ) -> Result<Vec<Event>, Box<Problem>> {
-        let mut events = Vec::with_capacity(parts.size_hint().0);
-        let mut refused: Option<Problem> = None;
-        for (index, part) in parts.enumerate() {
-            let text = self.check_event_bytes(part.length).and(part.text);
-            let problem = match text.and_then(|text| self.object(text, bytes_of)) {
-                Ok(event) if refused.is_none() => {
-                    events.push(event);
-                    continue;
-                }
-                Ok(_) => continue,
-                Err(problem) => problem.under(&format!("#/{index}")),
-            };
-            match &mut refused {
-                None => {
-                    let line = part.line.map(|line| format!(" (line {line})")).unwrap_or_default();
-                    let detail = format!("event {index}{line}: {}", problem.detail);
-                    refused = Some(Problem { detail, ..problem });
-                }
-                Some(first) => first.errors.extend(problem.errors),
-            }
-            if refused.as_ref().is_some_and(|first| first.errors.len() >= FAULTS_MAX) {
-                break;
-            }
-        }
-        refused.map_or(Ok(events), |problem| Err(Box::new(problem)))
-    }
-
-    // Reads one event out of its own text.
-    fn object(&self, text: &str, bytes_of: &dyn Fn(&str) -> Bytes) -> Result<Event, Box<Problem>> {
-        let members = self.members(text, "#")?;
+        members: &[Member<'b>],
+        bytes_of: BytesOf<'_>,
+    ) -> Result<Draft<'b>, Box<Problem>> {
         let named = |name: &str| members.iter().any(|member| member.name == name);
-        let mut event = if named("specversion") {
-            cloudevent::read(self, &members, bytes_of)?
+        let (mut event, parent) = if named("specversion") {
+            (cloudevent::read(self, members, bytes_of)?, "#")
         } else if named("event") {
-            envelope::read(self, &members, bytes_of)?
+            (envelope::read(self, members, bytes_of)?, "#/event")
         } else {
-            return Err(no_event(&members));
+            return Err(no_event(members));
         };
-        let parent = if named("specversion") { "#" } else { "#/event" };
         self.fill_source(&mut event, Site::Member { parent, name: "source" })?;
         Ok(event)
     }
 
     /// Gives an event without a source the one this reader has for such.
-    pub(super) fn fill_source(&self, event: &mut Event, site: Site<'_>) -> Result<(), Box<Problem>> {
+    pub(super) fn fill_source(&self, event: &mut Draft<'_>, site: Site<'_>) -> Result<(), Box<Problem>> {
         if event.source.is_empty() {
             let missing = || missing(site, "who publishes it, such as /my-agent");
-            event.source = self.source.map(str::to_owned).ok_or_else(missing)?;
+            event.source = self.source.ok_or_else(missing)?.to_owned().into();
         }
         Ok(())
     }
 
     /// Reads the members of one object, and refuses names that come twice.
     pub(super) fn members<'a>(&self, text: &'a str, parent: &str) -> Result<Vec<Member<'a>>, Box<Problem>> {
-        let members_max = self.limits.extensions.saturating_add(FIELDS + 4);
         let mut members = Vec::with_capacity(16);
-        let scanned = Scanner::new(text, self.limits.depth).members(&mut members, members_max);
-        let fits = scanned.map_err(|wrong| syntax(text, wrong).under(parent))?;
-        if fits.is_err() {
-            let detail = format!("has more than {members_max} members: put what is more into the data");
+        let scanned = Scanner::new(text, self.limits.depth).members(&mut members, self.members_max());
+        let fit = scanned.map_err(|wrong| syntax(text, wrong).under(parent))?;
+        self.check_members(&members, fit, parent)?;
+        Ok(members)
+    }
+
+    /// Returns how many members one object may have.
+    pub(super) fn members_max(&self) -> usize {
+        self.limits.extensions.saturating_add(FIELDS + 4)
+    }
+
+    /// Refuses too many members, and names that come twice.
+    pub(super) fn check_members(
+        &self,
+        members: &[Member<'_>],
+        fit: bool,
+        parent: &str,
+    ) -> Result<(), Box<Problem>> {
+        if !fit {
+            let detail =
+                format!("has more than {} members: put what is more into the data", self.members_max());
             return Err(Box::new(
                 Problem::new(Code::EventInvalid, format!("the event {detail}")).at(parent, detail),
             ));
@@ -213,7 +123,7 @@ impl<'l> Reader<'l> {
             }
             seen |= bit;
         }
-        Ok(members)
+        Ok(())
     }
 
     pub(super) fn check_event_bytes(&self, length: usize) -> Result<(), Box<Problem>> {
@@ -226,23 +136,6 @@ impl<'l> Reader<'l> {
                 .at("#", detail)
                 .hint("store the data elsewhere and send its address in the extension `dataref`"),
         ))
-    }
-
-    fn check_batch_bytes(&self, length: usize) -> Result<(), Box<Problem>> {
-        if length <= self.limits.batch_bytes {
-            return Ok(());
-        }
-        let detail = format!("the batch has {length} bytes, the limit is {}", self.limits.batch_bytes);
-        Err(Box::new(
-            Problem::new(Code::BatchTooLarge, detail.clone()).at("#", detail).hint("send several batches"),
-        ))
-    }
-
-    fn too_many(&self) -> Box<Problem> {
-        let detail = format!("the batch has more than {} events", self.limits.batch_events);
-        Box::new(
-            Problem::new(Code::BatchTooLarge, detail.clone()).at("#", detail).hint("send several batches"),
-        )
     }
 }
 
@@ -295,11 +188,7 @@ pub(super) fn scalar<'a>(raw: &Raw<'a>) -> Value<'a> {
 }
 
 /// Returns the data of a JSON value, by the media type it is said to have.
-pub(super) fn inline_data(
-    raw: &Raw<'_>,
-    content_type: Option<&str>,
-    bytes_of: &dyn Fn(&str) -> Bytes,
-) -> Data {
+pub(super) fn inline_data(raw: &Raw<'_>, content_type: Option<&str>, bytes_of: BytesOf<'_>) -> Data {
     if !super::is_json(content_type)
         && let Some(text) = raw.string()
     {

@@ -6,7 +6,7 @@ use serde::ser::{Error as _, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use super::limits::Limits;
-use super::model::Event;
+use super::model::{Draft, Event};
 use super::read::Reader;
 use super::write::{Shape, View, write};
 
@@ -21,7 +21,7 @@ impl<'de> Deserialize<'de> for Event {
     /// Reads either shape, without limits: for clients, which read what their server sends.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Event, D::Error> {
         let raw = Box::<RawValue>::deserialize(deserializer)?;
-        Reader::new(&Limits::generous()).raw(&raw).map_err(D::Error::custom)
+        Reader::new(&Limits::generous()).raw(&raw).map(Draft::into_owned).map_err(D::Error::custom)
     }
 }
 

@@ -104,29 +104,61 @@ impl<'a> Scanner<'a> {
         Ok(value)
     }
 
-    /// Reads the members of the one object of the whole text into `members`, `members_max` at most.
+    /// Reads the members of the one object of the whole text into `members`, `members_max` at most. Returns whether they fit.
     pub(crate) fn members(
         mut self,
         members: &mut Vec<Member<'a>>,
         members_max: usize,
-    ) -> Result<Result<(), TooMany>, Wrong> {
+    ) -> Result<bool, Wrong> {
         self.space();
+        let fit = self.object_members(members, members_max)?;
+        self.end()?;
+        Ok(fit)
+    }
+
+    /// Enters the one array of the whole text.
+    pub(crate) fn enter_array(&mut self) -> Result<(), Wrong> {
+        self.space();
+        self.open(b'[', "an array")
+    }
+
+    /// Goes to the next item of the entered array. Returns its place, or none when array and text are over.
+    pub(crate) fn next_item(&mut self, first: bool) -> Result<Option<usize>, Wrong> {
+        self.space();
+        if self.take(b']') {
+            self.end()?;
+            return Ok(None);
+        }
+        if !first {
+            self.comma("a comma or `]`")?;
+        }
+        Ok(Some(self.at))
+    }
+
+    /// Reads the object that begins here, as [`Scanner::members`] does.
+    pub(crate) fn object_members(
+        &mut self,
+        members: &mut Vec<Member<'a>>,
+        members_max: usize,
+    ) -> Result<bool, Wrong> {
+        let mut fit = true;
         self.open(b'{', "an object")?;
         self.space();
         if !self.take(b'}') {
             loop {
                 let name_at = self.at;
                 if self.peek() != Some(b'"') {
-                    return Err(self.wrong(What::Expected("the name of a member in double quotes")));
+                    return Err(self.expected("the name of a member in double quotes"));
                 }
                 let escaped = self.string()?;
                 let name = Raw { text: &self.text[name_at..self.at], escaped };
                 self.colon()?;
                 let value = self.value()?;
-                if members.len() == members_max {
-                    return Ok(Err(TooMany));
+                if members.len() < members_max {
+                    members.push(Member { name: name.string().expect("it begins with a quote"), value });
+                } else {
+                    fit = false;
                 }
-                members.push(Member { name: name.string().expect("it begins with a quote"), value });
                 self.space();
                 if self.take(b'}') {
                     break;
@@ -134,31 +166,13 @@ impl<'a> Scanner<'a> {
                 self.comma("a comma or `}`")?;
             }
         }
-        self.end()?;
-        Ok(Ok(()))
+        self.depth_left += 1;
+        Ok(fit)
     }
 
-    /// Reads the items of the one array of the whole text.
-    pub(crate) fn items(mut self, items_max: usize) -> Result<Result<Vec<Raw<'a>>, TooMany>, Wrong> {
-        self.space();
-        self.open(b'[', "an array")?;
-        let mut items = Vec::new();
-        self.space();
-        if !self.take(b']') {
-            loop {
-                if items.len() == items_max {
-                    return Ok(Err(TooMany));
-                }
-                items.push(self.value()?);
-                self.space();
-                if self.take(b']') {
-                    break;
-                }
-                self.comma("a comma or `]`")?;
-            }
-        }
-        self.end()?;
-        Ok(Ok(items))
+    /// Returns the byte it stands at.
+    pub(crate) fn offset(&self) -> usize {
+        self.at
     }
 
     fn value(&mut self) -> Result<Raw<'a>, Wrong> {
@@ -189,7 +203,7 @@ impl<'a> Scanner<'a> {
         if !self.take(b'}') {
             loop {
                 if self.peek() != Some(b'"') {
-                    return Err(self.wrong(What::Expected("the name of a member in double quotes")));
+                    return Err(self.expected("the name of a member in double quotes"));
                 }
                 self.string()?;
                 self.colon()?;
@@ -375,10 +389,6 @@ impl<'a> Scanner<'a> {
         Wrong { what, offset: self.at }
     }
 }
-
-/// More members or items than may be.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct TooMany;
 
 /// Returns how many bytes from the start need no attention inside a string: eight at a time, then one by one.
 pub(crate) fn plain_run(bytes: &[u8]) -> usize {

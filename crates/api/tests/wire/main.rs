@@ -8,7 +8,7 @@ mod shapes;
 mod specification;
 
 use bytes::Bytes;
-use cantus_api::event::{Limits, Reader, Shape, View, write};
+use cantus_api::event::{Draft, Limits, Reader, Shape, View, write};
 use cantus_api::{Event, Problem};
 
 fn limits() -> &'static Limits {
@@ -21,7 +21,12 @@ fn reader() -> Reader<'static> {
 }
 
 fn read(text: impl AsRef<[u8]>) -> Result<Event, Box<Problem>> {
-    reader().event(&Bytes::copy_from_slice(text.as_ref()))
+    reader().event(&Bytes::copy_from_slice(text.as_ref())).map(Draft::into_owned)
+}
+
+/// Events with texts of their own.
+fn owned(drafts: Vec<Draft<'_>>) -> Vec<Event> {
+    drafts.into_iter().map(Draft::into_owned).collect()
 }
 
 fn good(text: impl AsRef<[u8]>) -> Event {

@@ -164,7 +164,7 @@ fn several_events_come_as_an_array_or_as_lines_of_either_shape() {
 #[test]
 fn an_answer_takes_its_source_from_the_agent() {
     let text = Bytes::from_static(br#"{"specversion":"1.0","type":"t"}"#);
-    assert_eq!(reader().with_source("/coder").event(&text).unwrap(), Event::new("/coder", "t"));
+    assert_eq!(reader().with_source("/coder").event(&text).unwrap().into_owned(), Event::new("/coder", "t"));
     let named = Bytes::from_static(br#"{"event":{"type":"t","source":"/other"}}"#);
     assert_eq!(reader().with_source("/coder").event(&named).unwrap().source, "/other");
 }
