@@ -96,10 +96,6 @@ impl Diagnostic {
         let title = level.primary_title(self.message.as_str());
         let mut group = if self.line == 0 {
             title.element(Origin::path(self.file.as_str()))
-        } else if self.cut > 0 {
-            // The snippet would count columns from the cut, so the place is said in full and the text shown beside it.
-            let origin = Origin::path(self.file.as_str()).line(self.line).char_column(self.column);
-            title.element(origin).element(self.snippet())
         } else {
             title.element(self.snippet().path(self.file.as_str()))
         };
@@ -111,19 +107,24 @@ impl Diagnostic {
     }
 
     fn snippet(&self) -> Snippet<'_, annotate_snippets::Annotation<'_>> {
-        let offset =
-            |chars: usize| self.excerpt.char_indices().nth(chars).map_or(self.excerpt.len(), |(at, _)| at);
-        let first = self.column - 1 - self.cut;
-        let span = offset(first)..offset(first + self.length);
-        Snippet::source(self.excerpt.as_str())
-            .line_start(self.line)
-            .annotation(AnnotationKind::Primary.span(span))
+        // What was cut from the front becomes space, so that columns are those of the file.
+        let line = format!("{}{}", " ".repeat(self.cut), self.excerpt);
+        let offset = |chars: usize| line.char_indices().nth(chars).map_or(line.len(), |(at, _)| at);
+        let span = offset(self.column - 1)..offset(self.column - 1 + self.length);
+        let annotation = AnnotationKind::Primary.span(span);
+        Snippet::source(line).line_start(self.line).annotation(annotation)
     }
 }
 
-/// Keeps what a terminal would act on out of text that may hold anything.
+/// The longest message or hint in characters.
+const SENTENCE: usize = 1_000;
+
+/// Keeps what a terminal would act on out of text that may hold anything, and cuts what is too long to be read.
 fn printable(text: &str) -> String {
-    text.chars()
+    let cut = text.char_indices().nth(SENTENCE).map(|(at, _)| at);
+    text[..cut.unwrap_or(text.len())]
+        .chars()
+        .chain(cut.map(|_| '…'))
         .map(|c| match c {
             '\n' | '\t' => ' ',
             c if c.is_control() || is_bidi(c) => '\u{fffd}',

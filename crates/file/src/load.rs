@@ -121,8 +121,8 @@ impl Loader {
         }
         for part in parts {
             if let Part::Markdown { front, prompt, stem } = part {
-                let policies = draft.definitions.retry_policies.clone();
-                if let Some((agent, places)) = markdown_agent(reader, front, prompt, stem, &policies) {
+                let policies = &draft.definitions.retry_policies;
+                if let Some((agent, places)) = markdown_agent(reader, front, prompt, stem, policies) {
                     draft.add_agent(reader, agent, places);
                 }
             }

@@ -18,7 +18,7 @@ pub enum InvalidDuration {
     #[error("an empty text is no duration; write a number and a unit, such as 30s")]
     Empty,
     /// It begins with a minus.
-    #[error("a duration can not be negative")]
+    #[error("a duration can not be negative; write it without the minus")]
     Negative,
     /// A number without its unit.
     #[error("`{0}` has no unit; write {0}s, {0}m, {0}h or {0}d (units: ms s m h d)")]
@@ -33,7 +33,7 @@ pub enum InvalidDuration {
     #[error("the units of a duration go from the longest to the shortest, each once, such as 1h30m")]
     Order,
     /// Longer than 36,500 days.
-    #[error("a duration can not be longer than 36500d")]
+    #[error("a duration can not be longer than 36500d; write a shorter one")]
     TooLong,
     /// Anything else.
     #[error("`{0}` is no duration; write a number and a unit, such as 250ms, 30s, 5m, 2h or 30d")]

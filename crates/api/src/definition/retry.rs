@@ -119,7 +119,9 @@ impl RetryPolicy {
             let Self { max_delay, initial_delay, .. } = self;
             say(
                 "max_delay",
-                format!("`max_delay` ({max_delay}) is shorter than `initial_delay` ({initial_delay})"),
+                format!(
+                    "`max_delay` ({max_delay}) is shorter than `initial_delay` ({initial_delay}); raise it"
+                ),
             );
         }
         if !(1.0..=100.0).contains(&self.multiplier) {

@@ -5,10 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cantus_api::definition::{Action, AgentName, PauseUntil, Subscription, ValueText};
+use cantus_api::definition::{Action, Agent, AgentName, PauseUntil, Subscription, ValueText};
 use cantus_core::filter::Filter;
 
-use crate::diagnostic::Fault;
+use crate::diagnostic::{Fault, Severity};
 use crate::read::{AgentPlaces, Draft, Reader, SubscriptionPlaces};
 use crate::source::Span;
 
@@ -35,18 +35,39 @@ struct Flow<'a> {
     voices: Vec<Voice<'a>>,
     /// Every type somebody says to publish, with the places.
     published: BTreeMap<&'a str, Vec<Span>>,
+    /// Which voices want a type, by type.
+    wanting: BTreeMap<String, Vec<usize>>,
+    /// Which voices may want any type.
+    wanting_any: Vec<usize>,
+    /// Which voices belong to an agent.
+    of_agent: BTreeMap<&'a AgentName, Vec<usize>>,
     /// Whether types may come that no declaration names.
     open: bool,
 }
 
+/// The most pairs of subscriptions that are looked at for loops.
+const MAX_PAIRS: usize = 1_000_000;
+/// The most agents of a loop that are named.
+const MAX_NAMES: usize = 8;
+/// The most words that are compared for a "did you mean".
+const MAX_WORDS: usize = 1_000;
+
 impl<'a> Flow<'a> {
     fn of(draft: &'a Draft) -> Self {
-        let mut flow = Self { voices: Vec::new(), published: BTreeMap::new(), open: false };
+        let mut flow = Self {
+            voices: Vec::new(),
+            published: BTreeMap::new(),
+            wanting: BTreeMap::new(),
+            wanting_any: Vec::new(),
+            of_agent: BTreeMap::new(),
+            open: false,
+        };
         for places in &draft.agents {
             let Some(agent) = draft.definitions.agents.get(&places.agent) else { continue };
             for (event_type, span) in agent.publishes.iter().zip(&places.publishes) {
                 flow.published.entry(event_type.as_str()).or_default().push(*span);
             }
+            let sole = agent.subscriptions.iter().filter(|subscription| acts(subscription)).count() == 1;
             for (subscription, place) in agent.subscriptions.iter().zip(&places.subscriptions) {
                 flow.open |= matches!(&subscription.action, Action::Publish(publish)
                     if publish.event_type.as_ref().is_some_and(|text| text.expression().is_some()));
@@ -54,13 +75,17 @@ impl<'a> Flow<'a> {
                 if let (Some(event_type), Some(span)) = (own, place.produces) {
                     flow.published.entry(event_type).or_default().push(span);
                 }
-                flow.voices.push(Voice {
-                    agent: &places.agent,
-                    subscription,
-                    place,
-                    wants: wanted_types(subscription),
-                    gives: gives(agent, subscription),
-                });
+                let at = flow.voices.len();
+                let wants = wanted_types(subscription);
+                let gives = gives(agent, subscription, sole, wants.as_ref());
+                match &wants {
+                    None => flow.wanting_any.push(at),
+                    Some(types) => types.iter().for_each(|event_type| {
+                        flow.wanting.entry(event_type.clone()).or_default().push(at);
+                    }),
+                }
+                flow.of_agent.entry(&places.agent).or_default().push(at);
+                flow.voices.push(Voice { agent: &places.agent, subscription, place, wants, gives });
             }
         }
         flow
@@ -73,8 +98,9 @@ impl<'a> Flow<'a> {
         let awaited: BTreeSet<&str> =
             self.voices.iter().filter_map(|voice| ends_pause(voice.subscription)).collect();
         for (event_type, spans) in &self.published {
-            let heard =
-                self.voices.iter().any(|voice| voice.hears(event_type)) || awaited.contains(event_type);
+            let heard = !self.wanting_any.is_empty()
+                || self.wanting.contains_key(*event_type)
+                || awaited.contains(event_type);
             if !heard {
                 let fault = Fault::warning(spans[0], format!("nobody hears `{event_type}`"));
                 reader.say(
@@ -102,10 +128,10 @@ impl<'a> Flow<'a> {
                 })
                 .collect();
             let Some(first) = missing.first() else { continue };
-            if missing.len() < wants.len() {
+            if missing.len() < wants.len() || reader.is_full(Severity::Warning) {
                 continue;
             }
-            let hint = match crate::suggest::nearest(first, self.published.keys().copied()) {
+            let hint = match crate::suggest::nearest(first, self.published.keys().copied().take(MAX_WORDS)) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => "it must come from outside; an agent with `publishes:` says who sends it".to_owned(),
             };
@@ -114,23 +140,53 @@ impl<'a> Flow<'a> {
         }
     }
 
+    /// Returns, for every voice, who surely answers what surely comes of it. `None` when these are too many pairs.
+    fn answers(&self) -> Option<Vec<Vec<usize>>> {
+        let mut pairs = 0;
+        let mut next = Vec::with_capacity(self.voices.len());
+        for from in &self.voices {
+            let mut after = BTreeSet::new();
+            if !from.gives.is_empty() {
+                let named = from.gives.iter().filter_map(|given| self.wanting.get(given)).flatten();
+                for &to in named.chain(&self.wanting_any) {
+                    pairs += 1;
+                    if pairs > MAX_PAIRS {
+                        return None;
+                    }
+                    if self.voices[to].surely_answers(from) {
+                        after.insert(to);
+                    }
+                }
+            }
+            next.push(after.into_iter().collect());
+        }
+        Some(next)
+    }
+
     /// Finds circles among subscriptions that surely answer one another.
     fn loops(&self, reader: &Reader<'_>) {
-        let count = self.voices.len();
-        let next: Vec<Vec<usize>> = self
-            .voices
-            .iter()
-            .map(|from| (0..count).filter(|to| self.voices[*to].surely_answers(from)).collect())
-            .collect();
+        let Some(next) = self.answers() else {
+            let first = self.voices[0].place.whole;
+            let fault = Fault::warning(first, "too many subscriptions answer one another to look for loops");
+            reader.say(
+                fault.hint("name more types in filters; `max_hops` stops a loop and makes it a dead letter"),
+            );
+            return;
+        };
+        let circling = circling(&next);
         let mut told: BTreeSet<usize> = BTreeSet::new();
-        for start in 0..count {
-            if told.contains(&start) {
+        for start in circling {
+            if told.contains(&start) || reader.is_full(Severity::Warning) {
                 continue;
             }
             let Some(circle) = circle(&next, start) else { continue };
             told.extend(&circle);
-            let names: Vec<String> =
-                circle.iter().chain([&circle[0]]).map(|at| self.voices[*at].agent.to_string()).collect();
+            let mut names: Vec<String> =
+                circle.iter().take(MAX_NAMES).map(|at| self.voices[*at].agent.to_string()).collect();
+            if circle.len() > MAX_NAMES {
+                names.push("…".to_owned());
+            }
+            names.push(names[0].clone());
             let message = match circle.as_slice() {
                 [_] => format!("{} answers events of its own: a loop", names[0]),
                 _ => format!("these agents answer one another without end: {}", names.join(" → ")),
@@ -161,12 +217,8 @@ impl<'a> Flow<'a> {
                     continue;
                 }
                 handlers.insert(event_type, (places, *span));
-                let takers = self
-                    .voices
-                    .iter()
-                    .filter(|voice| *voice.agent == places.agent && voice.hears(event_type))
-                    .count();
-                if takers == 0 {
+                let own = self.of_agent.get(&places.agent).map(Vec::as_slice).unwrap_or_default();
+                if !own.iter().any(|at| self.voices[*at].hears(event_type)) {
                     let message = format!(
                         "{} handles `{event_type}`, and none of its subscriptions takes it",
                         places.agent
@@ -231,19 +283,27 @@ fn made(subscription: &Subscription) -> Option<&str> {
     }
 }
 
-/// Returns the types that surely come of a subscription: what its action makes and, when it is the only one of an
+/// Tells whether somebody outside of Cantus answers.
+fn acts(subscription: &Subscription) -> bool {
+    matches!(subscription.action, Action::Exec(_) | Action::Inbox(_))
+}
+
+/// Returns the types that surely come of a subscription: what its action makes and, when it is the `sole` one of its
 /// agent that acts, what that agent says to publish. Of several, nobody says which answers with what.
-fn gives(agent: &cantus_api::definition::Agent, subscription: &Subscription) -> BTreeSet<String> {
+fn gives(
+    agent: &Agent,
+    subscription: &Subscription,
+    sole: bool,
+    wants: Option<&BTreeSet<String>>,
+) -> BTreeSet<String> {
     let mut types: BTreeSet<String> = made(subscription).map(str::to_owned).into_iter().collect();
-    let acting =
-        agent.subscriptions.iter().filter(|other| matches!(other.action, Action::Exec(_) | Action::Inbox(_)));
-    if matches!(subscription.action, Action::Exec(_) | Action::Inbox(_)) && acting.count() == 1 {
+    if sole && acts(subscription) {
         types.extend(agent.publishes.iter().map(ToString::to_string));
     }
     if let Action::Publish(publish) = &subscription.action
         && publish.event_type.is_none()
     {
-        types.extend(wanted_types(subscription).unwrap_or_default());
+        types.extend(wants.into_iter().flatten().cloned());
     }
     types
 }
@@ -261,6 +321,35 @@ fn ends_pause(subscription: &Subscription) -> Option<&str> {
 /// Types that hooks and Cantus itself bring.
 fn from_outside(event_type: &str) -> bool {
     event_type.starts_with("com.github.") || event_type.starts_with("cantus.")
+}
+
+/// Returns the places that may lie on a circle: those that are left when all without a way in, and all without a
+/// way out, are taken away again and again.
+fn circling(next: &[Vec<usize>]) -> Vec<usize> {
+    let mut previous: Vec<Vec<usize>> = vec![Vec::new(); next.len()];
+    for (from, targets) in next.iter().enumerate() {
+        targets.iter().for_each(|to| previous[*to].push(from));
+    }
+    let mut gone = vec![false; next.len()];
+    for (forth, back) in [(next, previous.as_slice()), (previous.as_slice(), next)] {
+        let left = |at: &usize| !gone[*at];
+        let mut ways_in: Vec<usize> =
+            back.iter().map(|ways| ways.iter().filter(|from| left(from)).count()).collect();
+        let mut free: Vec<usize> = (0..next.len()).filter(|at| left(at) && ways_in[*at] == 0).collect();
+        while let Some(at) = free.pop() {
+            gone[at] = true;
+            for &to in &forth[at] {
+                if gone[to] {
+                    continue;
+                }
+                ways_in[to] -= 1;
+                if ways_in[to] == 0 {
+                    free.push(to);
+                }
+            }
+        }
+    }
+    (0..next.len()).filter(|at| !gone[*at]).collect()
 }
 
 /// Returns the shortest way from a place back to itself.

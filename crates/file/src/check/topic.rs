@@ -2,7 +2,7 @@
 
 use cantus_api::definition::{Action, TopicPattern, ValueText};
 
-use crate::diagnostic::Fault;
+use crate::diagnostic::{Fault, Severity};
 use crate::read::{Draft, Reader};
 use crate::source::Span;
 use crate::suggest::nearest;
@@ -12,10 +12,15 @@ pub(super) fn check(reader: &Reader<'_>, draft: &Draft) {
     let topics = &draft.definitions.topics;
     let undeclared = |name: &str, span: Span| {
         let known = topics.keys().any(|topic| topic.as_str() == name);
-        if topics.is_empty() || known || draft.server.auto_create == Some(true) || name.starts_with('$') {
+        if topics.is_empty()
+            || reader.is_full(Severity::Warning)
+            || known
+            || draft.server.auto_create == Some(true)
+            || name.starts_with('$')
+        {
             return;
         }
-        let hint = match nearest(name, topics.keys().map(|topic| topic.as_str())) {
+        let hint = match nearest(name, topics.keys().map(|topic| topic.as_str()).take(1_000)) {
             Some(near) => format!("did you mean `{near}`?"),
             None => "declare it under `topics:`; `cantus serve` refuses topics nobody declared".to_owned(),
         };

@@ -41,6 +41,10 @@ pub(crate) fn expression_problem(text: &str) -> Option<ExpressionProblem> {
     let invalid = Filter::compile(&Value::String(format!("({text}\n) == null"))).err()?;
     let column = if invalid.line <= 1 { invalid.column.saturating_sub(1).max(1) } else { invalid.column };
     let at = offset(text, invalid.line, column);
+    if at >= text.trim_end().len() {
+        let hint = Some("a value or a closing bracket is missing".to_owned());
+        return Some(ExpressionProblem { message: "this expression ends too early".to_owned(), hint, at });
+    }
     Some(ExpressionProblem {
         message: format!("this expression can not be read: {}", invalid.message),
         hint: invalid.hint,
@@ -76,7 +80,12 @@ pub(crate) fn schema_problem(schema: &Value) -> Option<SchemaProblem> {
     }
     Some(SchemaProblem {
         message,
-        hint: "references must lead to places within the schema; nothing is fetched",
+        hint: match error.kind() {
+            jsonschema::error::ValidationErrorKind::Referencing(_) => {
+                "references lead to places within the schema; nothing is fetched"
+            }
+            _ => "see https://json-schema.org/understanding-json-schema/reference",
+        },
         pointer: error.instance_path().to_string(),
     })
 }
@@ -96,7 +105,7 @@ mod tests {
             );
         }
         let problem = expression_problem("data.a +").unwrap();
-        assert!(problem.message.starts_with("this expression can not be read"), "{}", problem.message);
+        assert_eq!((problem.message.as_str(), problem.at), ("this expression ends too early", 8));
         assert!(expression_problem(" ").is_some());
     }
 

@@ -51,15 +51,16 @@ pub(super) struct Read {
 }
 
 pub(super) fn action(reader: &Reader<'_>, node: &Node) -> Read {
-    if let Value::Scalar(_) = &node.value {
-        let action = (!node.is_null()).then(|| reader.word(node, &[("inbox", ())])).map_or_else(
-            || {
-                reader.expected(node, "an action, such as `exec: [./agent.sh]` or `inbox`");
-                None
-            },
-            |word| word.map(|()| Action::default()),
-        );
-        return Read { action, ..Read::default() };
+    if let Value::Scalar(scalar) = &node.value {
+        if node.is_null() {
+            reader.expected(node, "an action, such as `exec: [./agent.sh]` or `inbox`,");
+        } else if scalar.text == "inbox" {
+            return Read { action: Some(Action::default()), ..Read::default() };
+        } else {
+            let fault = Fault::error(node.span, format!("`{}` is no action", scalar.text));
+            reader.say(fault.hint("write `inbox`, or a map with one of exec, publish and pause"));
+        }
+        return Read::default();
     }
     if let Some((key, later)) = LATER[..2].iter().find_map(|(key, _)| Some((key, entry_span(node, key)?))) {
         reader.say(Fault::error(later, format!("the action `{key}` is not available yet")).hint(WORKS));
@@ -69,6 +70,9 @@ pub(super) fn action(reader: &Reader<'_>, node: &Node) -> Read {
         return Read::default();
     };
     let given: Vec<&str> = KINDS.into_iter().filter(|kind| fields.get(kind).is_some()).collect();
+    if given.is_empty() && fields.has_unknown(&ACTION_KEYS) {
+        return Read::default(); // Said already; what was meant is the unknown key.
+    }
     let [kind] = given.as_slice() else {
         let message = match given.as_slice() {
             [] => "this action does not say what to do".to_owned(),
@@ -198,7 +202,7 @@ fn variables(reader: &Reader<'_>, node: &Node) -> BTreeMap<String, String> {
     let mut variables = BTreeMap::new();
     for entry in reader.entries(node, "a map of variables").unwrap_or_default() {
         if let Err(message) = variable_name(&entry.key) {
-            reader.say(Fault::error(entry.key_span, message));
+            reader.refuse(entry.key_span, &message);
             continue;
         }
         let value = if entry.value.is_null() {
@@ -278,7 +282,7 @@ fn publish(reader: &Reader<'_>, fields: &Fields<'_, '_>) -> Read {
     if let (Some(node), Some(name)) = (keys.get("topic"), publish.topic.as_ref().and_then(ValueText::name))
         && let Err(error) = TopicName::parse(name)
     {
-        reader.say(Fault::error(node.span, error.to_string()));
+        reader.refuse(node.span, &error);
     }
     let produces = keys.get("type").map(|node| node.span);
     Read { action: Some(Action::Publish(publish)), produces, ..Read::default() }

@@ -30,6 +30,7 @@ pub(crate) struct Draft {
     pub agents: Vec<AgentPlaces>,
     policies: BTreeMap<String, Span>,
     topics: BTreeMap<TopicName, Span>,
+    agent_names: BTreeMap<AgentName, Span>,
 }
 
 /// Files with schemas that were read, kept for watching.
@@ -131,7 +132,7 @@ impl Draft {
             let name = match TopicName::parse(&item.id) {
                 Ok(name) => name,
                 Err(error) => {
-                    reader.say(Fault::error(item.id_span, error.to_string()));
+                    reader.refuse(item.id_span, &error);
                     continue;
                 }
             };
@@ -151,12 +152,12 @@ impl Draft {
             let name = match AgentName::parse(&item.id) {
                 Ok(name) => name,
                 Err(error) => {
-                    reader.say(Fault::error(item.id_span, error.to_string()));
+                    reader.refuse(item.id_span, &error);
                     continue;
                 }
             };
-            let policies = self.definitions.retry_policies.clone();
-            if let Some((agent, places)) = agent::agent(reader, name, item.id_span, item.body, &policies) {
+            let policies = &self.definitions.retry_policies;
+            if let Some((agent, places)) = agent::agent(reader, name, item.id_span, item.body, policies) {
                 self.add_agent(reader, agent, places);
             }
         }
@@ -169,10 +170,9 @@ impl Draft {
         agent: cantus_api::definition::Agent,
         places: AgentPlaces,
     ) {
-        let first = |draft: &Self| {
-            draft.agents.iter().find(|known| known.agent == places.agent).map(|known| known.name)
-        };
+        let first = |draft: &Self| draft.agent_names.get(&places.agent).copied();
         if self.is_new(reader, places.agent.as_str(), "agent", places.name, first) {
+            self.agent_names.insert(places.agent.clone(), places.name);
             self.definitions.agents.insert(places.agent.clone(), agent);
             self.agents.push(places);
         }

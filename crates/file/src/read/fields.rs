@@ -25,7 +25,7 @@ impl<'r, 'n> Fields<'r, 'n> {
         known: &[&str],
         later: &[(&str, &str)],
     ) -> Option<Self> {
-        let entries = reader.entries(node, &format!("{what} (a map of `key: value`)"))?;
+        let entries = reader.entries(node, what)?;
         for entry in entries {
             let key = entry.key.as_str();
             if known.contains(&key) {
@@ -67,6 +67,11 @@ impl<'r, 'n> Fields<'r, 'n> {
     /// Reads the text of a key.
     pub(crate) fn text(&self, key: &str) -> Option<String> {
         Some(self.reader.text(self.get(key)?)?.into_owned())
+    }
+
+    /// Tells whether there is a key that is not known.
+    pub(crate) fn has_unknown(&self, known: &[&str]) -> bool {
+        self.entries.iter().any(|entry| !known.contains(&entry.key.as_str()))
     }
 
     /// Returns where the map stands, for faults that mean all of it.

@@ -14,7 +14,7 @@ use crate::source::{Sources, Span};
 use crate::suggest::nearest;
 use crate::yaml::{Entry, Node, Plain, Scalar, Style, Value, origin, resolve};
 
-/// The most faults that are kept of one load.
+/// The most errors, and the most warnings, that are kept of one load.
 const MAX_FAULTS: usize = 200;
 
 /// Reads values out of the tree and keeps the faults.
@@ -31,10 +31,16 @@ impl<'a> Reader<'a> {
 
     /// Keeps a fault, unless it is known (aliases show one place twice) or there are too many.
     pub(crate) fn say(&self, fault: Fault) {
+        let full = self.is_full(fault.severity);
         let mut faults = self.faults.borrow_mut();
-        if faults.len() < MAX_FAULTS && !faults.contains(&fault) {
+        if !full && !faults.contains(&fault) {
             faults.push(fault);
         }
+    }
+
+    /// Tells whether no more errors, or warnings, are kept. Who would search long for one can stop then.
+    pub(crate) fn is_full(&self, severity: Severity) -> bool {
+        self.faults.borrow().iter().filter(|known| known.severity == severity).count() >= MAX_FAULTS
     }
 
     /// Tells whether something was found that makes the file unusable.
@@ -85,9 +91,8 @@ impl<'a> Reader<'a> {
     pub(crate) fn within(&self, node: &Node, at: usize, length: usize) -> Span {
         let Value::Scalar(scalar) = &node.value else { return node.span };
         let raw = self.sources.slice(node.span);
-        let (Some(start), Some(end)) = (origin(scalar, raw, at), origin(scalar, raw, at + length)) else {
-            return node.span;
-        };
+        let Some(start) = origin(scalar, raw, at) else { return node.span };
+        let end = origin(scalar, raw, at + length).unwrap_or(start + 1);
         let base = node.span.start as usize;
         Span::new(node.span.source, base + start, base + end.max(start + 1))
     }
@@ -102,11 +107,16 @@ impl<'a> Reader<'a> {
         match parse(&text) {
             Ok(value) => Some(value),
             Err(error) => {
-                let (message, hint) = split(&error.to_string());
-                self.say(Fault::error(node.span, message).maybe_hint(hint));
+                self.refuse(node.span, &error);
                 None
             }
         }
+    }
+
+    /// Says what a parser of its own has against a text.
+    pub(crate) fn refuse(&self, span: Span, error: &impl Display) {
+        let (message, hint) = split(&error.to_string());
+        self.say(Fault::error(span, message).maybe_hint(hint));
     }
 
     /// Reads one of several words.
@@ -125,10 +135,13 @@ impl<'a> Reader<'a> {
         None
     }
 
-    /// Reads what an unquoted word means, with variables replaced.
+    /// Reads what an unquoted word means, with variables replaced. A quoted text counts as unquoted when it has a
+    /// variable, because within `{ }` YAML wants quotes around `${NAME}`.
     fn plain(&self, node: &Node) -> Option<Plain> {
         match &node.value {
-            Value::Scalar(Scalar { style: Style::Plain, .. }) if !node.is_null() => {
+            Value::Scalar(Scalar { style, text })
+                if !node.is_null() && (*style == Style::Plain || text.contains("${")) =>
+            {
                 Some(resolve(&self.text(node)?))
             }
             _ => Some(Plain::Text),
@@ -237,7 +250,8 @@ impl<'a> Reader<'a> {
         if let Value::Map(entries) = &node.value {
             return Some(entries);
         }
-        self.expected(node, what);
+        let message = format!("{what} is expected here, and this is {}", node.kind());
+        self.say(Fault::error(node.span, message).hint("write `key: value` lines"));
         None
     }
 

@@ -124,7 +124,7 @@ fn hooks(reader: &Reader<'_>, node: &Node) -> BTreeMap<HookName, Hook> {
         let name = match HookName::parse(&item.id) {
             Ok(name) => name,
             Err(error) => {
-                reader.say(Fault::error(item.id_span, error.to_string()));
+                reader.refuse(item.id_span, &error);
                 continue;
             }
         };

@@ -8,7 +8,7 @@ use cantus_api::definition::{
 };
 
 use crate::check::filter_problem;
-use crate::diagnostic::Fault;
+use crate::diagnostic::{Fault, Severity};
 use crate::suggest::nearest;
 use crate::yaml::{Node, Value};
 
@@ -147,12 +147,15 @@ fn retries(reader: &Reader<'_>, node: &Node, policies: &BTreeMap<String, RetryPo
     if let Some(policy) = policies.get(&*name) {
         return Some(Retry::Inline(policy.clone()));
     }
-    let hint = match nearest(&name, policies.keys().map(String::as_str)) {
+    if reader.is_full(Severity::Error) {
+        return None;
+    }
+    let hint = match nearest(&name, policies.keys().map(String::as_str).take(1_000)) {
         Some(near) => format!("did you mean `{near}`?"),
         None if policies.is_empty() => {
             "declare it under `retry_policies:`, or write the policy here".to_owned()
         }
-        None => format!("declared are: {}", policies.keys().cloned().collect::<Vec<_>>().join(", ")),
+        None => format!("declared are: {}", policies.keys().take(20).cloned().collect::<Vec<_>>().join(", ")),
     };
     reader.say(Fault::error(node.span, format!("there is no retry policy `{name}`")).hint(hint));
     None

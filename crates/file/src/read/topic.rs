@@ -65,7 +65,7 @@ fn types(
         let event_type = match EventType::parse(&entry.key) {
             Ok(event_type) => event_type,
             Err(error) => {
-                reader.say(Fault::error(entry.key_span, error.to_string()));
+                reader.refuse(entry.key_span, &error);
                 continue;
             }
         };

@@ -2,7 +2,7 @@
 
 use super::tree::{Scalar, Style};
 
-/// Returns the offset in `raw` (the scalar as it is written, quotes and block header included) of the byte of the
+/// Returns the offset in `raw` (the scalar as it is written, quotes included, the header of a block not) of the byte of the
 /// value at `at`. `None` when the writing can not be followed, as with escapes that join lines.
 pub(crate) fn origin(scalar: &Scalar, raw: &str, at: usize) -> Option<usize> {
     let map = match scalar.style {
@@ -65,7 +65,7 @@ fn double(rest: &str) -> Option<(usize, usize)> {
 /// Follows a block: each line of the value is found, in order, at the end of a written line.
 fn block(text: &str, raw: &str) -> Option<Vec<usize>> {
     let mut map = Vec::with_capacity(text.len());
-    let mut from = raw.find('\n').map_or(0, |at| at + 1);
+    let mut from = 0;
     // A folded block joins its lines with spaces: take words of a written line as long as they fit the value.
     let mut at = 0;
     while at < text.len() {
@@ -117,8 +117,8 @@ mod tests {
         assert_eq!(find(Style::SingleQuoted, "'it''s @'", "it's @", "@"), 7);
         assert_eq!(find(Style::DoubleQuoted, r#""a\"b\u00e9 @""#, "a\"bé @", "@"), 12);
         assert_eq!(find(Style::Plain, "one\n   two", "one two", "two"), 7);
-        assert_eq!(find(Style::Literal, "|\n    one\n      two\n    @", "one\n  two\n@\n", "@"), 24);
-        assert_eq!(find(Style::Folded, ">-\n  one\n  two", "one two", "two"), 11);
+        assert_eq!(find(Style::Literal, "one\n      two\n    @", "one\n  two\n@\n", "@"), 18);
+        assert_eq!(find(Style::Folded, "one\n  two", "one two", "two"), 6);
     }
 
     #[test]

@@ -62,7 +62,19 @@ struct Open {
 
 enum Content {
     List(Vec<Node>),
-    Map { entries: Vec<Entry>, key: Option<(String, Span)>, merged: Vec<Entry> },
+    Map {
+        entries: Vec<Entry>,
+        key: Option<(String, Span)>,
+        merged: Vec<Entry>,
+        /// Where each key stands, so that a large map is not searched for each of its keys.
+        seen: HashMap<String, Span>,
+    },
+}
+
+impl Content {
+    fn map() -> Self {
+        Self::Map { entries: Vec::new(), key: None, merged: Vec::new(), seen: HashMap::new() }
+    }
 }
 
 /// What an alias stands for.
@@ -113,11 +125,7 @@ impl Builder {
             }
             Event::MappingStart(_, anchor, tag) => {
                 self.refuse_tag(tag.as_deref(), "map", span);
-                self.begin(
-                    span,
-                    anchor,
-                    Content::Map { entries: Vec::new(), key: None, merged: Vec::new() },
-                )?;
+                self.begin(span, anchor, Content::map())?;
             }
             Event::SequenceEnd | Event::MappingEnd => self.end(span)?,
             Event::Alias(anchor) => {
@@ -162,9 +170,9 @@ impl Builder {
                 let end = items.last().map_or(at.end, |last| last.span.end.max(at.end));
                 (Value::List(items), end)
             }
-            Content::Map { mut entries, merged, .. } => {
+            Content::Map { mut entries, merged, mut seen, .. } => {
                 for entry in merged {
-                    if !entries.iter().any(|own| own.key == entry.key) {
+                    if seen.insert(entry.key.clone(), entry.key_span).is_none() {
                         entries.push(entry);
                     }
                 }
@@ -193,7 +201,7 @@ impl Builder {
         open.size += size;
         match &mut open.content {
             Content::List(items) => items.push(node),
-            Content::Map { entries, key, merged } => match key.take() {
+            Content::Map { entries, key, merged, seen } => match key.take() {
                 None => match node.value {
                     Value::Scalar(scalar) => *key = Some((scalar.text, node.span)),
                     _ => {
@@ -209,10 +217,10 @@ impl Builder {
                     ),
                 },
                 Some((key, key_span)) => {
-                    if let Some(first) = entries.iter().find(|entry| entry.key == key) {
-                        let fault = twice(&key, key_span, first.key_span);
-                        self.faults.push(fault);
+                    if let Some(first) = seen.get(&key) {
+                        self.faults.push(twice(&key, key_span, *first));
                     } else {
+                        seen.insert(key.clone(), key_span);
                         entries.push(Entry { key, key_span, value: node });
                     }
                 }
@@ -299,6 +307,13 @@ fn unreadable(source: SourceId, base: usize, text: &str, error: &ScanError) -> F
             "this alias has no anchor before it".to_owned(),
             Some("quote the text if it begins with `*`: \"/*\" or \"*\""),
         ),
+        ErrorKind::MissingAnchorOrAliasName => {
+            ("a `*` or `&` alone is no text in YAML".to_owned(), Some("quote it: \"*\""))
+        }
+        ErrorKind::InvalidQuotedScalarIndent => (
+            "a quote that was opened before is not closed here".to_owned(),
+            Some("close it with the same quote, or indent the lines it goes on"),
+        ),
         ErrorKind::RecursionLimitExceeded => return too_deep(span),
         ErrorKind::UnclosedQuotedScalar => {
             ("this quote is never closed".to_owned(), Some("close it with the same quote"))
@@ -315,6 +330,9 @@ fn unreadable(source: SourceId, base: usize, text: &str, error: &ScanError) -> F
             "a byte-order mark stands inside the text".to_owned(),
             Some("remove it; one may only stand at the very begin"),
         ),
+        _ if text[..at - base].ends_with('$') && text[at - base..].starts_with('{') => {
+            ("a variable within `{ }` or `[ ]` must be quoted".to_owned(), Some("write \"${NAME}\""))
+        }
         _ => (format!("this is no YAML: {}", error.info()), hint_for(&text[at - base..])),
     };
     Fault::error(span, message).maybe_hint(hint.map(str::to_owned))
