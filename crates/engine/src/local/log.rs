@@ -1,10 +1,11 @@
 //! The writer. There is one per directory; it writes frames, syncs them, and goes from segment to segment.
 
+use std::io;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::describe::Describe;
-use super::disk::{Disk, Guard, is_full, write_all};
+use super::disk::{Disk, DiskFile, Guard, is_full, write_all};
 use super::error::{AppendError, DiskError, Doing, OpenError};
 use super::frame::{FrameBuilder, HEADER_BYTES, Layout, Seal};
 use super::index::{Identity, Index, MemoryIndex};
@@ -126,22 +127,29 @@ impl Log {
         Ok(Durable { position: self.shared.durable() })
     }
 
-    /// When idle: appends and syncs a frame without records that says how far the log is durable, so that later damage to the
+    /// When idle: writes and syncs a frame without records that says how far the log is durable, so that later damage to the
     /// newest records is told from a torn tail. Does nothing if the newest frame is vouched for already.
     ///
+    /// The mark stands at a distance from the last frame, so that no single damaged block takes both, and not in the chain:
+    /// the next frames are written over it in time. An idle log so does not grow.
+    ///
     /// # Errors
-    /// As [`Log::write`] and [`Log::sync`]. A full disk is no reason to worry here.
+    /// As [`Log::sync`].
     pub fn mark(&mut self) -> Result<Durable, AppendError> {
         let durable = self.sync()?;
-        if !self.unmarked {
+        let last_place = self.active.prepared.saturating_sub(MARK_BYTES) / MARK_PLACES * MARK_PLACES;
+        let place = (self.active.offset.next_multiple_of(MARK_PLACES) + MARK_PLACES).min(last_place);
+        if !self.unmarked || place < self.active.offset {
+            // A segment full to its last bytes has no place for a mark; it is sealed by the next frame.
             return Ok(durable);
         }
         let mut frame = std::mem::take(&mut self.mark_frame);
         frame.begin(self.next_position, self.log_time_ms);
-        let marked = self.make_room(frame.bytes() as u64, true).and_then(|()| self.append(&mut frame));
+        let (_, bytes) = frame.seal(self.seal_at(place));
+        let segment = self.active.segment.clone();
+        let written = write_all(&*segment.file, place, bytes).and_then(|()| segment.file.fdatasync());
         self.mark_frame = frame;
-        marked?;
-        let durable = self.sync()?;
+        written.doing("marking", &segment.path).map_err(|error| self.poison(error))?;
         self.unmarked = false;
         Ok(durable)
     }
@@ -185,17 +193,21 @@ impl Log {
         AppendError::Broken(error)
     }
 
-    fn append(&mut self, frame: &mut FrameBuilder) -> Result<Written, AppendError> {
-        let segment = self.active.segment.clone();
-        let (header, bytes) = frame.seal(Seal {
-            seed: segment.seed,
-            offset: self.active.offset as u32,
+    fn seal_at(&self, offset: u64) -> Seal {
+        Seal {
+            seed: self.active.segment.seed,
+            offset: offset as u32,
             chain_before: self.chain,
             durable_mark: self.shared.durable(),
             durable_offset: self.active.durable_offset as u32,
-        });
+        }
+    }
+
+    fn append(&mut self, frame: &mut FrameBuilder) -> Result<Written, AppendError> {
+        let segment = self.active.segment.clone();
+        let (header, bytes) = frame.seal(self.seal_at(self.active.offset));
         if let Err(error) =
-            write_all(&*segment.file, self.active.offset, bytes).doing("writing", &segment.path)
+            write_frame(&*segment.file, self.active.offset, bytes).doing("writing", &segment.path)
         {
             return Err(self.poison(error));
         }
@@ -206,7 +218,7 @@ impl Log {
             &*self.shared.describe,
         );
         self.active.offset += bytes.len() as u64;
-        self.active.has_records |= !header.is_mark();
+        self.active.has_records = true;
         self.chain = header.chain;
         self.log_time_ms = header.log_time_ms;
         self.next_position = header.next_position();
@@ -290,6 +302,18 @@ impl Log {
     }
 }
 
+/// Writes a frame, and zeros over the rest of a mark it ends in: half a mark would look like a torn tail.
+fn write_frame(file: &dyn DiskFile, offset: u64, frame: &[u8]) -> io::Result<()> {
+    write_all(file, offset, frame)?;
+    let end = offset + frame.len() as u64;
+    let into_mark = end % MARK_PLACES;
+    if into_mark == 0 || into_mark >= MARK_BYTES {
+        return Ok(());
+    }
+    let rest = (MARK_BYTES - into_mark).min(file.len()?.saturating_sub(end));
+    write_all(file, end, &[0; MARK_BYTES as usize][..rest as usize])
+}
+
 /// Turns the spare into the segment to write to.
 pub(crate) fn install(disk: &dyn Disk, dir: &Path, header: SegmentHeader) -> Result<Active, DiskError> {
     let (path, file) = prepare::install(disk, dir, header)?;
@@ -341,5 +365,7 @@ impl Space {
     }
 }
 
-/// The shortest frame there is must fit behind a segment's header.
-const _: () = assert!(HEADER_BYTES as u64 <= HEADER_BLOCK);
+/// Marks stand at multiples of this many bytes.
+const MARK_PLACES: u64 = HEADER_BLOCK;
+/// A mark is a frame without records or words.
+const MARK_BYTES: u64 = HEADER_BYTES as u64;

@@ -89,11 +89,11 @@ pub(crate) fn open(
     };
     let boundary = newest.as_ref().map(|newest| (newest.found.first_position, newest.found.header));
     opening.open_sealed(&mut inventory, boundary)?;
-    let (active, totals, cut, ends_in_mark) = match newest {
+    let (active, totals, cut, is_marked) = match newest {
         Some(newest) => opening.open_newest(newest)?,
         None => (opening.create_first()?, None, None, true),
     };
-    opening.finish(lock, active, totals, cut, created, ends_in_mark)
+    opening.finish(lock, active, totals, cut, created, is_marked)
 }
 
 fn all_segments_missing(dir: &Path, inventory: &Inventory) -> Damage {
@@ -135,7 +135,6 @@ pub(crate) struct Newest {
     index: MemoryIndex,
     window: Window,
     pub(crate) damage: Vec<Damage>,
-    ends_in_mark: bool,
 }
 
 impl Newest {
@@ -161,23 +160,23 @@ impl Newest {
             let damage = found.damage(0, found.file_bytes, lost, Cause::Misplaced);
             index.add_gap(&damage);
             let totals = index.totals();
-            let scanned = Scanned { totals, durable_offset: HEADER_BLOCK, damage: Vec::new(), tail: None };
-            return Ok(Self { found, scanned, index, window, damage: vec![damage], ends_in_mark: true });
+            let scanned = Scanned {
+                totals,
+                durable_offset: HEADER_BLOCK,
+                damage: Vec::new(),
+                tail: None,
+                marked: true,
+            };
+            return Ok(Self { found, scanned, index, window, damage: vec![damage] });
         }
         let mut damage = Vec::new();
         if found.header.is_none() {
             damage.push(found.damage(0, HEADER_BLOCK, Lost::NOTHING, Cause::Header));
         }
-        let mut ends_in_mark = true;
-        let mut on_met = |met: Met<'_>| {
-            if let Met::Frame(layout, _) = &met {
-                ends_in_mark = layout.header.is_mark();
-            }
-            add(&mut index, describe, met);
-        };
+        let mut on_met = |met: Met<'_>| add(&mut index, describe, met);
         let mut scanned = walk(&mut window, &ground, &mut on_met)?;
         damage.append(&mut scanned.damage);
-        let mut newest = Self { found, scanned, index, window, damage, ends_in_mark };
+        let mut newest = Self { found, scanned, index, window, damage };
         newest.look_for_truncation(own.is_some());
         Ok(newest)
     }
@@ -418,7 +417,7 @@ impl Opening {
             durable_offset: totals.end_offset,
             has_records: totals.records > 0,
         };
-        Ok((active, Some(totals), cut, newest.ends_in_mark))
+        Ok((active, Some(totals), cut, newest.scanned.marked))
     }
 
     /// The loss was accepted: the damaged segment stays as it is, with an index that names its gaps, and a fresh one begins
@@ -466,9 +465,10 @@ impl Opening {
         totals: Option<Totals>,
         cut: Option<Cut>,
         created: bool,
-        ends_in_mark: bool,
+        is_marked: bool,
     ) -> Result<(Log, Recovered), OpenError> {
         self.segments.push(active.segment.clone());
+        let active_has_records = active.has_records;
         let index_totals = active.index.read().unwrap_or_else(PoisonError::into_inner).totals();
         let totals = totals.unwrap_or(index_totals);
         let spare_bytes = self.options.segment_bytes(active.generation + 1);
@@ -500,7 +500,7 @@ impl Opening {
             log_time_ms: totals.log_time_ms,
             chain: totals.chain,
             unsynced: false,
-            unmarked: !ends_in_mark,
+            unmarked: !is_marked && active_has_records,
             mark_frame: FrameBuilder::new(),
             _lock: lock,
         };

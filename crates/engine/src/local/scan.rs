@@ -46,6 +46,8 @@ pub(crate) struct Scanned {
     pub(crate) damage: Vec<Damage>,
     /// Bytes behind the last frame that were written and never became one.
     pub(crate) tail: Option<Tail>,
+    /// A mark vouches for the last frame.
+    pub(crate) marked: bool,
 }
 
 /// A torn tail, from its first byte to the one behind its last.
@@ -79,6 +81,7 @@ struct Walk<'a> {
     totals: Totals,
     durable_offset: u64,
     damage: Vec<Damage>,
+    marked: bool,
 }
 
 /// Walks through a segment and hands on every frame and every damaged range.
@@ -103,9 +106,11 @@ pub(crate) fn scan(
         totals: start,
         durable_offset: HEADER_BLOCK,
         damage: Vec::new(),
+        marked: false,
     };
     let tail = walk.run(on_met)?;
-    Ok(Scanned { totals: walk.totals, durable_offset: walk.durable_offset, damage: walk.damage, tail })
+    let Walk { totals, durable_offset, damage, marked, .. } = walk;
+    Ok(Scanned { totals, durable_offset, damage, tail, marked })
 }
 
 impl Walk<'_> {
@@ -118,7 +123,7 @@ impl Walk<'_> {
                 Ok(header) => self.take(header, on_met)?,
                 Err(_) => {
                     let rest = self.look_ahead(self.offset)?;
-                    let Some(next) = rest.vouching else {
+                    let Some(next) = rest.resume.filter(|_| rest.vouched) else {
                         return Ok(self.end(rest, on_met));
                     };
                     let end = u64::from(next.offset);
@@ -201,6 +206,7 @@ impl Walk<'_> {
     /// No further frame vouches for these bytes: the tail of the newest segment, the missing end of a sealed one.
     fn end(&mut self, rest: Rest, on_met: &mut dyn FnMut(Met<'_>)) -> Option<Tail> {
         let start = self.offset;
+        self.marked = rest.marked;
         if let Some(sealed) = self.ground.sealed {
             let lost = Lost::until(self.totals.next_position, sealed.next_position);
             let cause = match (rest.end > start, lost.is_nothing()) {
@@ -227,7 +233,8 @@ impl Walk<'_> {
     fn look_ahead(&mut self, bad: u64) -> Result<Rest, ScanError> {
         const PIECE: usize = 4096;
         static ZEROS: [u8; PIECE] = [0; PIECE];
-        let mut rest = Rest { vouching: None, end: bad };
+        let mut rest = Rest { resume: None, vouched: false, marked: false, end: bad };
+        let mut marks_end = bad;
         let mut at = bad;
         while at < self.window.file_bytes() {
             let piece = self.window.bytes(at, PIECE)?;
@@ -236,29 +243,36 @@ impl Walk<'_> {
                 at += length as u64;
                 continue;
             }
-            if !self.ground.recycled {
-                let last = piece.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
-                rest.end = at + last as u64;
-            }
-            let magic = MAGIC.to_le_bytes();
-            let mut candidates: Vec<u64> = Vec::new();
+            let mut piece = piece.to_vec();
+            // A mark that began in the piece before is no tail.
+            let overlap = marks_end.saturating_sub(at).min(length as u64) as usize;
+            piece[..overlap].fill(0);
             for step in (0..length).step_by(ALIGN) {
-                if piece[step..].starts_with(&magic) {
-                    candidates.push(at + step as u64);
+                if !piece[step..].starts_with(&MAGIC.to_le_bytes()) {
+                    continue;
                 }
-            }
-            for candidate in candidates {
-                if let Some(vouching) = self.judge(candidate, bad, &mut rest)? {
-                    rest.vouching = Some(vouching);
+                let candidate = at + step as u64;
+                let Some(header) = self.judge(candidate, bad, &mut rest)? else { continue };
+                if rest.vouched {
                     return Ok(rest);
                 }
+                if header.is_mark() {
+                    marks_end = candidate + u64::from(header.length);
+                    let end = length.min(step + header.length as usize);
+                    piece[step..end].fill(0);
+                }
+            }
+            if !self.ground.recycled
+                && let Some(last) = piece.iter().rposition(|&byte| byte != 0)
+            {
+                rest.end = rest.end.max(at + last as u64 + 1);
             }
             at += length as u64;
         }
         Ok(rest)
     }
 
-    /// Says whether a valid frame at `candidate` proves that the bytes at `bad` were durable.
+    /// Notes what a valid frame at `candidate` says about the bytes at `bad`, and returns it.
     fn judge(&mut self, candidate: u64, bad: u64, rest: &mut Rest) -> Result<Option<FrameHeader>, ScanError> {
         let room = self.window.file_bytes() - candidate;
         let own = match FrameHeader::read(self.window.bytes(candidate, HEADER_BYTES)?, room) {
@@ -268,31 +282,41 @@ impl Walk<'_> {
         if !own {
             return Ok(None);
         }
-        let header = match self.verify(candidate)? {
-            Ok(header) => header,
-            Err(_) => {
-                // A torn frame of ours: in a recycled file this is how the end of a tail is known.
-                rest.end = rest.end.max(candidate + HEADER_BYTES as u64);
-                return Ok(None);
-            }
+        let Ok(header) = self.verify(candidate)? else {
+            // A torn frame of ours: in a recycled file this is how the end of a tail is known.
+            rest.end = rest.end.max(candidate + HEADER_BYTES as u64);
+            return Ok(None);
         };
-        rest.end = rest.end.max(candidate + u64::from(header.length));
-        let later = candidate > bad || self.chain.is_some();
+        if header.is_mark() {
+            rest.marked |= u64::from(header.durable_offset) == bad;
+        } else {
+            rest.end = rest.end.max(candidate + u64::from(header.length));
+        }
+        if header.first_position < self.totals.next_position {
+            return Ok(Some(header));
+        }
         let proves = match self.ground.sealed {
             // All of a sealed segment was durable; what lies behind its end was given up before it was sealed.
             Some(sealed) => header.next_position() <= sealed.next_position,
             None => u64::from(header.durable_offset) > bad,
         };
-        let in_order = header.first_position >= self.totals.next_position;
-        Ok((later && proves && in_order).then_some(header))
+        if rest.resume.is_none() && (proves || !header.is_mark()) {
+            rest.resume = Some(header);
+        }
+        rest.vouched |= proves;
+        Ok(Some(header))
     }
 }
 
 /// What lies behind bad bytes.
 struct Rest {
-    /// A valid frame that proves the bad bytes were durable.
-    vouching: Option<FrameHeader>,
-    /// The byte behind the last one that was written.
+    /// The first valid frame behind them.
+    resume: Option<FrameHeader>,
+    /// A valid frame, that one or a later one, proves that the bad bytes were durable.
+    vouched: bool,
+    /// A mark says that the log was durable right up to the bad bytes: they are its end.
+    marked: bool,
+    /// The byte behind the last one that was written, marks aside.
     end: u64,
 }
 

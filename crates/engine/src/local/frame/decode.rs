@@ -58,7 +58,9 @@ impl Layout {
 
     fn read_records(header: &FrameHeader, bytes: &[u8]) -> Result<(), Fault> {
         if header.is_mark() {
-            let empty = header.records == 0 && header.last_position == header.first_position.wrapping_sub(1);
+            let empty = header.records == 0
+                && bytes.is_empty()
+                && header.last_position == header.first_position.wrapping_sub(1);
             return if empty { Ok(()) } else { Err(Fault::Structure("a mark with records")) };
         }
         let mut records = Records {
