@@ -6,7 +6,9 @@ use std::sync::LazyLock;
 use serde_json::{Map, Value as Json};
 
 use super::super::subject::Subject;
+use super::convert;
 use super::node::{Fold, FoldKind, Node, TextTest};
+use super::pattern::Searches;
 use super::syntax::Operator;
 use super::value::{self, Failure, Steps, Value};
 
@@ -17,6 +19,7 @@ static NO_DATA: LazyLock<Map<String, Json>> = LazyLock::new(Map::new);
 pub(crate) struct Evaluation<'a> {
     subject: &'a dyn Subject,
     locals: Vec<Value<'a>>,
+    searches: Searches,
     pub(crate) steps: Steps,
 }
 
@@ -24,7 +27,7 @@ type Evaluated<'a> = Result<Value<'a>, Failure<'a>>;
 
 impl<'a> Evaluation<'a> {
     pub(crate) fn new(subject: &'a dyn Subject, steps: u32) -> Self {
-        Self { subject, locals: Vec::new(), steps: Steps::new(steps) }
+        Self { subject, locals: Vec::new(), searches: Searches::default(), steps: Steps::new(steps) }
     }
 
     /// Evaluates a node that must be true or false.
@@ -99,9 +102,18 @@ impl<'a> Evaluation<'a> {
                 self.text(*test, &text, &part)
             }
             Node::Matches(text, pattern) => match self.value(text)? {
-                Value::Text(text) => pattern.is_in(&text, &mut self.steps).map(Value::Boolean),
+                Value::Text(text) => {
+                    pattern.is_in(&text, &mut self.searches, &mut self.steps).map(Value::Boolean)
+                }
                 other => Err(mismatch("matches", &[&other])),
             },
+            Node::Convert(conversion, value) => {
+                let value = self.value(value)?;
+                if let Value::Text(text) = &value {
+                    self.steps.text(text.len())?;
+                }
+                convert::convert(*conversion, value)
+            }
             Node::List(items) => {
                 let items: Result<_, _> = items.iter().map(|item| self.value(item)).collect();
                 items.map(Value::List)

@@ -9,7 +9,7 @@ use super::super::subject::{self, Subject};
 use super::eval::Evaluation;
 use super::foreign::Foreign;
 use super::lowering;
-use super::node::{FoldKind, Node};
+use super::node::{Conversion, FoldKind, Node};
 use super::parser;
 use super::plan::{self, Planned};
 use super::syntax::{Kind, Literal, Syntax};
@@ -152,6 +152,7 @@ fn never_boolean(node: &Node) -> bool {
         Node::Literal(literal) => !matches!(literal, Literal::Boolean(_)),
         Node::Attribute(name) => subject::is_core(name),
         Node::Data | Node::Negate(_) | Node::Arithmetic(..) | Node::Size(_) | Node::List(_) => true,
+        Node::Convert(conversion, _) => !matches!(conversion, Conversion::Boolean | Conversion::Dynamic),
         Node::Fold(fold) => matches!(fold.kind, FoldKind::Map | FoldKind::Filter),
         Node::And(terms) | Node::Or(terms) => terms.iter().any(never_boolean),
         Node::Not(operand) => never_boolean(operand),

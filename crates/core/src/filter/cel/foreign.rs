@@ -15,13 +15,13 @@ use cel::{Context, Env, ExecutionError};
 
 use super::super::subject::{Attribute, Subject};
 use super::foreign_values;
-use super::pattern::Pattern;
+use super::pattern::{Pattern, Searches};
 use super::value::Steps;
 
 /// What every evaluation costs before its first step, in steps: building a context.
-const CONTEXT_STEPS: u32 = 50;
+const CONTEXT_STEPS: u32 = 100;
 /// What a node costs here, in steps: the interpreter is that much slower than our own nodes.
-const NODE_STEPS: u32 = 8;
+const NODE_STEPS: u32 = 20;
 
 /// A part of an expression for crate `cel`.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub(crate) struct Foreign {
     pub(super) tree: IdedExpr,
     /// The attributes it asks for.
     pub(super) attributes: Vec<Box<str>>,
-    pub(super) patterns: Vec<Arc<Pattern>>,
+    pub(super) patterns: Vec<Pattern>,
     /// How many nodes it has: what it costs without its comprehensions.
     pub(super) nodes: u32,
 }
@@ -77,7 +77,7 @@ fn spent() -> ExecutionError {
 struct Event<'a> {
     attributes: Vec<(&'a str, Attribute<'a>)>,
     data: Option<&'a serde_json::Value>,
-    patterns: &'a [Arc<Pattern>],
+    patterns: &'a [Pattern],
     meter: Meter,
 }
 
@@ -104,7 +104,7 @@ impl VariableResolver for Event<'_> {
             "meter" if name.is_empty() => Some(CowVal::Borrowed(&self.meter)),
             "pattern" => {
                 let pattern = self.patterns.get(name.parse::<usize>().ok()?)?;
-                Some(CowVal::owned(PatternVal(Arc::clone(pattern))))
+                Some(CowVal::owned(PatternVal(pattern.clone())))
             }
             _ => None,
         }
@@ -132,7 +132,7 @@ impl Meter {
 
 /// A compiled pattern as a value.
 #[derive(Debug, Clone)]
-struct PatternVal(Arc<Pattern>);
+struct PatternVal(Pattern);
 
 static METER_TYPE: Type = Type::new_unspecified_type("cantus.Meter");
 static PATTERN_TYPE: Type = Type::new_unspecified_type("cantus.Pattern");
@@ -248,7 +248,7 @@ fn matches<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Called<'b, 'v> {
     };
     let left = meter.0.load(Ordering::Relaxed);
     let mut steps = Steps::new(left);
-    let found = pattern.is_in(text.inner(), &mut steps);
+    let found = pattern.is_in(text.inner(), &mut Searches::default(), &mut steps);
     meter.take(u64::from(left - steps.left()))?;
     Ok(CowVal::owned(CelBool::from(found.map_err(|_| spent())?)))
 }

@@ -2,9 +2,10 @@
 //!
 //! A text becomes tokens (`lexer`), then a tree with positions (`parser`, `syntax`). Each conjunct of the tree is
 //! planned onto nodes of our own (`plan`, `node`, `eval`), which borrow from the event, count their steps and cover
-//! what filters are made of. A conjunct that uses more of the language (bytes, map literals, conversions, optional
+//! what filters are made of. A conjunct that uses more of the language (bytes, map literals, types as values, optional
 //! values) is run by the interpreter of crate `cel` instead (`lowering`, `foreign`), over borrowed values and with
 //! the same bounds. Both give the same answers; a property test compares them.
+mod convert;
 mod eval;
 mod expression;
 mod foreign;

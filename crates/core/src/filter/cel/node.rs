@@ -31,6 +31,7 @@ pub(crate) enum Node {
     Size(Box<Node>),
     Text(TextTest, Box<Node>, Box<Node>),
     Matches(Box<Node>, Pattern),
+    Convert(Conversion, Box<Node>),
     List(Vec<Node>),
     Fold(Box<Fold>),
 }
@@ -49,6 +50,43 @@ impl TextTest {
             Self::Contains => "contains",
             Self::StartsWith => "startsWith",
             Self::EndsWith => "endsWith",
+        }
+    }
+}
+
+/// What a value is made into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Conversion {
+    Boolean,
+    Double,
+    /// Into itself: `dyn(x)` only speaks to type checkers.
+    Dynamic,
+    Integer,
+    Text,
+    Unsigned,
+}
+
+impl Conversion {
+    pub(crate) fn of(name: &str) -> Option<Self> {
+        Some(match name {
+            "bool" => Self::Boolean,
+            "double" => Self::Double,
+            "dyn" => Self::Dynamic,
+            "int" => Self::Integer,
+            "string" => Self::Text,
+            "uint" => Self::Unsigned,
+            _ => return None,
+        })
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Boolean => "bool",
+            Self::Double => "double",
+            Self::Dynamic => "dyn",
+            Self::Integer => "int",
+            Self::Text => "string",
+            Self::Unsigned => "uint",
         }
     }
 }

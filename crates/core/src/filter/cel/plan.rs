@@ -3,7 +3,7 @@ use super::super::invalid::InvalidFilter;
 use super::super::limits::COMPREHENSION_DEPTH_MAX;
 use super::super::subject;
 use super::hints;
-use super::node::{Fold, FoldKind, Node, TextTest};
+use super::node::{Conversion, Fold, FoldKind, Node, TextTest};
 use super::pattern::Pattern;
 use super::syntax::{Kind, Literal, Operator, Syntax};
 
@@ -215,6 +215,9 @@ impl Planner<'_> {
             ("has", [of]) => self.has(of),
             ("size", [of]) => Ok(Node::Size(self.boxed(of)?)),
             ("matches", [of, pattern]) => self.matches(of, pattern),
+            (name, [of]) if let Some(conversion) = Conversion::of(name) => {
+                Ok(Node::Convert(conversion, self.boxed(of)?))
+            }
             _ => {
                 self.nodes(arguments)?;
                 Ok(self.foreign())

@@ -139,6 +139,9 @@ fn what_our_own_nodes_do_not_cover_is_run_by_the_other_interpreter() {
     );
     holds("'api' in {'t': data.tags}.t && 'id' in {'n': data.nested}.n && {'l': data.numbers}.l[1] == 2");
     holds("string(data.large) == '9007199254740993' && event.data.count + int('1') == 6");
+    holds(
+        "uint(data.count) == 5u && int(1.9) == 1 && bool('true') && dyn(data.count) == 5 && string(0.5) == '0.5'",
+    );
     fails("int('x') == 1");
     fails("string(data.missing) == ''");
     fails("int('1') / 0 == 1");

@@ -166,6 +166,8 @@ fn beyond() -> impl Strategy<Value = String> {
     prop_oneof![
         scalars().prop_map(|a| format!("string({a}) == '1'")),
         scalars().prop_map(|a| format!("int({a}) >= 1")),
+        scalars().prop_map(|a| format!("uint({a}) >= 1u")),
+        scalars().prop_map(|a| format!("bool({a})")),
         scalars().prop_map(|a| format!("double({a}) < 2.0")),
         (scalars(), scalars()).prop_map(|(a, b)| format!("type({a}) == type({b})")),
         (texts(), texts()).prop_map(|(a, b)| format!("bytes({a}) == bytes({b})")),
