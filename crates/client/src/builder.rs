@@ -1,5 +1,6 @@
 //! Making a client.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -90,9 +91,21 @@ impl Builder {
     pub fn build(self) -> Result<Client, Error> {
         let url = parse_url(&self.url)?;
         let token = self.token.as_deref().map(bearer).transpose()?;
-        // Another part of the program may have chosen a provider before; then that one serves.
-        let _already_chosen = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let http = reqwest::Client::builder()
+        let mut http = reqwest::Client::builder();
+        if is_loopback(&url) {
+            // A proxy from the environment is for other machines.
+            http = http.no_proxy();
+        }
+        http = match url.scheme() {
+            // No certificate will be looked at, and loading all of the system's takes many times longer than a request.
+            "http" => http.tls_backend_preconfigured(no_certificates()?),
+            _ => {
+                // Another part of the program may have chosen a provider before; then that one serves.
+                let _already_chosen = rustls::crypto::aws_lc_rs::default_provider().install_default();
+                http
+            }
+        };
+        let http = http
             .user_agent(self.user_agent)
             .connect_timeout(self.connect_timeout)
             .redirect(reqwest::redirect::Policy::none())
@@ -123,6 +136,20 @@ fn parse_url(text: &str) -> Result<Url, Error> {
     url.set_query(None);
     url.set_fragment(None);
     Ok(url)
+}
+
+fn no_certificates() -> Result<rustls::ClientConfig, Error> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let versions = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Error::Invalid(format!("TLS cannot be set up: {error}")))?;
+    Ok(versions.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth())
+}
+
+fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or("").trim_matches(['[', ']']);
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 fn bearer(token: &str) -> Result<HeaderValue, Error> {
