@@ -3,7 +3,7 @@
 //! Read `engine` (the trait, and what readers and checkpoints are), `codec` (how facts lie in frames), then [`local`],
 //! the commit log on this machine's disk, joined to the trait in `local_engine`; `memory` keeps nothing.
 
-mod codec;
+pub mod codec;
 mod engine;
 pub mod local;
 mod local_engine;

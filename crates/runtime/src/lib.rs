@@ -1,2 +1,28 @@
-//! runtime
+//! What waits and acts: turns, timers, deliveries.
+//!
+//! ```text
+//! Handle ─▶ mailbox ─▶ turn (decide, apply) ─▶ writer (append, sync) ─▶ answers, effects
+//!                        ▲                            │
+//!                        │ offers                     ▼ durable facts
+//!                        └───────── feeder (match) ◀──┘           effects ─▶ delivery ─▶ outcomes ─▶ mailbox
+//! ```
+//! Read `handle` (what surfaces may ask), `mailbox`, `turn`, `writer` (what leaves when), `feeder` (who wants which
+//! event), `delivery` (how attempts are carried out), then `recovery` and `clock`.
+
+mod admission;
+mod clock;
 pub mod delivery;
+mod feeder;
+mod handle;
+mod mailbox;
+mod recovery;
+mod start;
+pub mod telemetry;
+mod turn;
+mod writer;
+
+pub use admission::{Admission, Draft};
+pub use clock::Clock;
+pub use handle::{Failed, Handle, Publishing, PulledEvent};
+pub use recovery::RecoveryError;
+pub use start::{Answering, Config, ExecSettings, Parts, Runtime, StartError, Wire};

@@ -373,6 +373,7 @@ impl State {
         for cursor in &mut subscription.cursors {
             *cursor = Cursor { floor: fact.after, taken: subscription::PositionSet::default() };
         }
+        subscription.began = subscription.began.min(fact.after);
         // What was forwarded over stays taken; what is open behind the new place keeps its row and is not read again.
         let kept: Vec<(usize, Position)> = subscription
             .open

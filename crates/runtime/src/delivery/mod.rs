@@ -1,2 +1,11 @@
-//! Deliveries.
+//! How attempts are carried out, and how their outcomes come back.
+//!
+//! Read `workers` (who does what), `outcome` (what an end means), `exec` (programs), `publish` (routes and transforms).
+
 pub mod exec;
+mod outcome;
+mod program;
+mod publish;
+mod workers;
+
+pub(crate) use workers::Workers;

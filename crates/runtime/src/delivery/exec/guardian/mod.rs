@@ -32,7 +32,8 @@ const EXIT_FAILED: u8 = 70;
 
 /// Guards the attempt whose folder is `dir`, from before its program starts until after its last descendant is gone.
 ///
-/// The outcome is in the folder; the exit code only says whether the guardian could do its work.
+/// The outcome is in the folder; the exit code only says whether the guardian could do its work. Takes the whole process
+/// over (its session, its open files, its children): to be called first thing in `main`, before any thread is started.
 pub fn main(dir: &Path) -> ExitCode {
     match guard(dir) {
         Ok(()) => ExitCode::SUCCESS,
@@ -84,8 +85,9 @@ fn guard(folder: &Path) -> io::Result<()> {
     finish(folder, state, began, seen.end, [seen.stdout, seen.stderr], seen.leftovers)
 }
 
-/// Leaves the server's session and terminal, becomes the parent of orphans, and keeps inherited files to itself.
+/// Leaves the server's files, session and terminal behind, and becomes the parent of orphans.
 fn stand_apart() -> io::Result<()> {
+    close_inherited_files();
     // Fails only for one who leads a group already, such as a guardian started by hand: no reason to stop.
     let _ = rustix::process::setsid();
     #[cfg(target_os = "linux")]
@@ -94,26 +96,27 @@ fn stand_apart() -> io::Result<()> {
         rustix::thread::set_name(c"cantus-guardian")?;
         rustix::process::set_child_subreaper(Some(getpid()))?;
     }
-    keep_files_from_child()
+    Ok(())
 }
 
-/// Marks everything but standard input, output and error as closed on exec, whatever the server's libraries left open.
-fn keep_files_from_child() -> io::Result<()> {
-    use rustix::io::{FdFlags, fcntl_setfd};
-    let Ok(entries) = std::fs::read_dir("/proc/self/fd") else { return Ok(()) };
+/// Closes everything but standard input, output and error, whatever the server or its libraries left open.
+///
+/// The program must not see it, and somebody may be waiting for its end while the guardian outlives the server.
+fn close_inherited_files() {
+    let Ok(entries) = std::fs::read_dir("/proc/self/fd") else { return };
+    // The listing's own descriptor is closed once this is collected; closing its number again just fails.
     let numbers: Vec<i32> =
         entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect();
     for number in numbers.into_iter().filter(|number| *number > 2) {
         #[expect(
             unsafe_code,
-            reason = "a bare number must be borrowed to be marked; marking a closed one just fails"
+            reason = "files that nothing in this process owns can only be closed by number"
         )]
-        // SAFETY: the borrow ends with this statement, and nothing is read, written or closed through it.
-        let file = unsafe { std::os::fd::BorrowedFd::borrow_raw(number) };
-        // The listing's own descriptor is closed by now.
-        let _ = fcntl_setfd(file, FdFlags::CLOEXEC);
+        // SAFETY: called first, on the only thread, before this process has opened anything it still uses.
+        unsafe {
+            rustix::io::close(number);
+        }
     }
-    Ok(())
 }
 
 fn finish(

@@ -1,0 +1,189 @@
+//! What is checked at the door, before the mailbox: schemas, and who would take a command.
+//!
+//! An admitted event carries the version of the definitions it was checked against; the core refuses it as stale when
+//! they have changed meanwhile, and it is checked again.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use cantus_core::command::Admitted;
+use cantus_core::event::{Event, EventSubject, Form, Kind};
+use cantus_core::filter::{Filter, Subject};
+use cantus_core::subscription::SubscriptionId;
+use cantus_core::topic::{Pattern, Validation};
+use cantus_core::{Refusal, State, Text, hash};
+
+/// An event before the door: all its blanks are filled.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    /// The event.
+    pub event: Arc<Event>,
+    /// The hash of what the client sent.
+    pub content: u64,
+}
+
+/// The definitions in force, as the door needs them.
+pub struct Admission {
+    current: RwLock<Arc<Definitions>>,
+}
+
+/// One version of the definitions.
+#[derive(Default)]
+pub(crate) struct Definitions {
+    version: u64,
+    schemas: HashMap<Text, TopicSchemas>,
+    subscriptions: Vec<Taker>,
+}
+
+struct TopicSchemas {
+    validation: Validation,
+    by_type: BTreeMap<Text, Result<jsonschema::Validator, String>>,
+}
+
+struct Taker {
+    id: SubscriptionId,
+    topics: Vec<Pattern>,
+    filter: Filter,
+}
+
+impl Admission {
+    pub(crate) fn new(state: &State) -> Self {
+        Self { current: RwLock::new(Arc::new(Definitions::of(state, None))) }
+    }
+
+    pub(crate) fn current(&self) -> Arc<Definitions> {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Follows the state: called by the turn when the definitions' version changed.
+    pub(crate) fn follow(&self, state: &State) {
+        if self.current().version != state.meta.definitions {
+            let next = Arc::new(Definitions::of(state, Some(&self.current())));
+            *self.current.write().unwrap_or_else(PoisonError::into_inner) = next;
+        }
+    }
+}
+
+impl Definitions {
+    fn of(state: &State, _before: Option<&Definitions>) -> Self {
+        let mut schemas = HashMap::new();
+        for (name, topic) in &state.topics {
+            if topic.definition.schemas.is_empty() {
+                continue;
+            }
+            let by_type = topic.definition.schemas.iter();
+            let by_type = by_type.map(|schema| (schema.event_type.clone(), compile(&schema.json))).collect();
+            let validation = topic.definition.validation;
+            schemas.insert(name.text().clone(), TopicSchemas { validation, by_type });
+        }
+        let handled = |id: &SubscriptionId| {
+            // Only agents that may be asked to act need to be matched at the door.
+            state.agents.contains_key(&id.agent)
+        };
+        let subscriptions = state.subscription_numbers.iter().filter(|(id, _)| handled(id));
+        let subscriptions = subscriptions
+            .filter_map(|(id, number)| {
+                let definition = state.subscriptions.get(number)?.definition();
+                Some(Taker {
+                    id: id.clone(),
+                    topics: definition.topics.clone(),
+                    filter: filter_of(definition.filter.as_ref()),
+                })
+            })
+            .collect();
+        Self { version: state.meta.definitions, schemas, subscriptions }
+    }
+
+    pub(crate) fn admit(&self, draft: &Draft, index: usize) -> Result<Admitted, Refusal> {
+        let event = &draft.event;
+        let warnings = self.check_schema(event, index)?;
+        let takers = if event.kind == Kind::Command { self.takers(event) } else { Vec::new() };
+        Ok(Admitted {
+            event: event.clone(),
+            content: draft.content,
+            identity: hash::identity(&event.source, &event.id),
+            warnings,
+            takers,
+            definitions: self.version,
+        })
+    }
+
+    /// Checks an event against its type's schema in its topic. Returns warnings where the topic only warns.
+    pub(crate) fn check_schema(&self, event: &Event, index: usize) -> Result<Vec<Text>, Refusal> {
+        let Some(topic) = self.schemas.get(event.topic.text()) else { return Ok(Vec::new()) };
+        let Some(schema) = topic.by_type.get(&event.event_type) else { return Ok(Vec::new()) };
+        let errors = match schema {
+            Ok(validator) => violations(validator, event),
+            Err(reason) => vec![(Text::from(""), Text::from(format!("the schema can not be used: {reason}")))],
+        };
+        let Some((pointer, first)) = errors.first() else { return Ok(Vec::new()) };
+        let at = if pointer.is_empty() { String::new() } else { format!(" at {pointer}") };
+        let message = Text::from(format!("{first}{at}"));
+        match topic.validation {
+            Validation::Warn => {
+                let text = format!("the payload breaks the schema of `{}`: {message}", event.event_type);
+                Ok(vec![Text::from(text)])
+            }
+            Validation::Enforce => {
+                Err(Refusal::SchemaViolation { event_type: event.event_type.clone(), message, errors, index })
+            }
+        }
+    }
+
+    fn takers(&self, event: &Event) -> Vec<SubscriptionId> {
+        let subject = EventSubject::new(event);
+        let takers = self.subscriptions.iter().filter(|taker| {
+            taker.topics.iter().any(|pattern| pattern.matches(event.topic.as_str()))
+                && taker.filter.matches(&subject)
+        });
+        takers.map(|taker| taker.id.clone()).collect()
+    }
+}
+
+/// How many violations of a schema are told.
+const VIOLATIONS_MAX: usize = 10;
+
+fn violations(validator: &jsonschema::Validator, event: &Event) -> Vec<(Text, Text)> {
+    let subject = EventSubject::new(event);
+    let data = match event.data.as_ref().map(|data| data.form) {
+        Some(Form::Json) => subject.data(),
+        Some(Form::Text | Form::Binary) => {
+            return vec![(Text::from(""), Text::from("the payload is not JSON"))];
+        }
+        None => None,
+    };
+    let null = serde_json::Value::Null;
+    let errors = validator.iter_errors(data.unwrap_or(&null)).take(VIOLATIONS_MAX);
+    errors
+        .map(|error| {
+            let message: String = error.to_string().chars().take(300).collect();
+            (Text::from(error.instance_path().to_string()), Text::from(message))
+        })
+        .collect()
+}
+
+/// Compiles a JSON Schema. Nothing is fetched: a `$ref` to another document is an error.
+fn compile(json: &str) -> Result<jsonschema::Validator, String> {
+    let schema: serde_json::Value = serde_json::from_str(json).map_err(|error| error.to_string())?;
+    jsonschema::options().build(&schema).map_err(|error| error.to_string())
+}
+
+/// Compiles a stored filter. It was checked when it was declared; one that an older version took and this one does
+/// not matches nothing.
+pub(crate) fn filter_of(declared: Option<&Text>) -> Filter {
+    let Some(declared) = declared else { return Filter::everything() };
+    let compiled = serde_json::from_str(declared).ok().map(|declared| Filter::compile(&declared));
+    match compiled {
+        Some(Ok(filter)) => filter,
+        Some(Err(error)) => {
+            tracing::error!(filter = %declared, %error, "a stored filter can not be used any more and matches nothing");
+            nothing()
+        }
+        None => nothing(),
+    }
+}
+
+fn nothing() -> Filter {
+    let never = serde_json::json!("false");
+    Filter::compile(&never).expect("`false` is a filter")
+}

@@ -1,0 +1,260 @@
+//! Who does what: one task per attempt, tracked so that a stop can wait for them.
+
+use std::sync::Arc;
+
+use cantus_core::command::{Answer, Command, Outcome, Settle, Settled};
+use cantus_core::effect::{Deliver, Effect};
+use cantus_core::event::Event;
+use cantus_core::ids::DeliveryId;
+use cantus_core::subscription::{Action, SubscriptionId};
+use cantus_core::{Refusal, Text};
+use tokio_util::task::TaskTracker;
+
+use super::exec::AttemptId;
+use super::{outcome, program, publish};
+use crate::handle::{Failed, Handle};
+use crate::start::{Answering, ExecSettings, Wire};
+
+/// How often an outcome is offered again when the mailbox is full or definitions changed meanwhile.
+const SETTLE_TRIES_MAX: u32 = 200;
+
+/// Carries out effects.
+#[derive(Clone)]
+pub(crate) struct Workers {
+    pub(super) handle: Handle,
+    pub(super) wire: Arc<dyn Wire>,
+    pub(super) exec: Option<Arc<ExecSettings>>,
+    tasks: TaskTracker,
+    runtime: tokio::runtime::Handle,
+}
+
+/// An attempt with all that is needed to carry it out.
+pub(super) struct Attempt {
+    pub(super) deliver: Deliver,
+    pub(super) event: Arc<Event>,
+    pub(super) subscription: SubscriptionId,
+    pub(super) delivery_text: String,
+}
+
+impl Workers {
+    /// Must be called within the asynchronous runtime that shall carry out the attempts.
+    pub(crate) fn new(
+        handle: Handle,
+        wire: Arc<dyn Wire>,
+        exec: Option<ExecSettings>,
+        tasks: TaskTracker,
+    ) -> Self {
+        let runtime = tokio::runtime::Handle::current();
+        Self { handle, wire, exec: exec.map(Arc::new), tasks, runtime }
+    }
+
+    /// Starts to carry out an effect; does not wait.
+    pub(crate) fn start(&self, effect: Effect) {
+        match effect {
+            Effect::Deliver(deliver) => {
+                let workers = self.clone();
+                self.tasks.spawn_on(async move { workers.deliver(deliver).await }, &self.runtime);
+            }
+            Effect::AnswerPull { waiter, deliveries } => self.handle.answer_pull(waiter, deliveries),
+            Effect::Cancel { delivery, attempt } => {
+                let workers = self.clone();
+                self.tasks.spawn_on(async move { workers.cancel(delivery, attempt).await }, &self.runtime);
+            }
+            // The feeder's; the outlet has taken it out.
+            Effect::Feed { .. } => {}
+        }
+    }
+
+    async fn deliver(&self, deliver: Deliver) {
+        let number = deliver.delivery.subscription;
+        let found = self
+            .handle
+            .read(move |coordinator, _| {
+                let subscription = coordinator.state.subscriptions.get(&number)?;
+                Some((subscription.id.clone(), subscription.definition().action.clone()))
+            })
+            .await;
+        let (subscription, action) = match found {
+            Ok(Some(found)) => found,
+            // Removed meanwhile, or the server stops: the next start owes it again.
+            Ok(None) | Err(_) => return,
+        };
+        let event = match &deliver.event {
+            Some(event) => Ok(Some(event.clone())),
+            None => self.handle.event_at(deliver.delivery.position).await,
+        };
+        let event = match event {
+            Ok(Some(event)) => event,
+            Ok(None) => {
+                tracing::error!(position = %deliver.delivery.position, "the event of a delivery can not be read");
+                return;
+            }
+            Err(failed) => {
+                tracing::error!(position = %deliver.delivery.position, %failed, "the event of a delivery can not be read");
+                return;
+            }
+        };
+        let delivery_text = deliver.delivery.display(deliver.recorded_at);
+        let attempt = Attempt { deliver, event, subscription, delivery_text };
+        match action {
+            Action::Exec(exec) => self.run(&attempt, &exec).await,
+            Action::Publish(transform) => {
+                let answering = self.answering(&attempt);
+                let draft = publish::transform(&transform, self.wire.as_ref(), &answering);
+                let answer = match draft {
+                    Ok(draft) => outcome::Said::Done(Ok(vec![draft])),
+                    Err(failure) => outcome::Said::Failed(failure),
+                };
+                self.settle(&attempt, answer, true).await;
+            }
+            Action::Pause(pause) => {
+                let parked = outcome::Said::Parked { agents: pause.agents.clone(), until: pause.until.clone() };
+                self.settle(&attempt, parked, true).await;
+            }
+            // Declared anew as an inbox while the attempt was on its way: a worker will get it when the lease ends.
+            Action::Inbox => {}
+        }
+    }
+
+    /// Runs a program, or finds it running already, and brings its outcome back.
+    async fn run(&self, attempt: &Attempt, exec: &cantus_core::subscription::ExecAction) {
+        let (Some(runner), Some(settings)) = (self.handle.exec(), self.exec.clone()) else {
+            let failure = outcome::failure(
+                cantus_core::subscription::retry::Class::Rejected,
+                "this server does not run programs; start it with a sandbox setting that allows exec",
+            );
+            self.settle(attempt, outcome::Said::Failed(failure), true).await;
+            return;
+        };
+        let id = match AttemptId::parse(&attempt.delivery_text, attempt.deliver.attempt) {
+            Ok(id) => id,
+            Err(error) => {
+                tracing::error!(%error, "an attempt can not be named");
+                return;
+            }
+        };
+        let spec = program::spec(attempt, exec, &settings, self.wire.as_ref());
+        let ended = match spec {
+            Ok(spec) => runner.run(&id, spec, || {}).await,
+            Err(failure) => {
+                self.settle(attempt, outcome::Said::Failed(failure), true).await;
+                return;
+            }
+        };
+        let said = program::said(&ended, exec, self.wire.as_ref(), &self.answering(attempt));
+        if self.settle(attempt, said, true).await {
+            let runner = runner.clone();
+            let collected = tokio::task::spawn_blocking(move || runner.collected(&id)).await;
+            if let Ok(Err(error)) = collected {
+                tracing::warn!(%error, "an attempt's folder could not be marked as collected");
+            }
+        }
+    }
+
+    fn answering<'a>(&self, attempt: &'a Attempt) -> Answering<'a> {
+        Answering {
+            event: &attempt.event,
+            agent: &attempt.subscription.agent,
+            now: self.handle.now(),
+        }
+    }
+
+    /// Brings an outcome back until it is taken. Returns whether it was.
+    async fn settle(&self, attempt: &Attempt, said: outcome::Said, refusal_fails: bool) -> bool {
+        for tried in 0..SETTLE_TRIES_MAX {
+            let outcome = match &said {
+                outcome::Said::Done(drafts) => Outcome::Ack(self.admit(attempt, drafts)),
+                outcome::Said::Parked { agents, until } => {
+                    Outcome::Park { agents: agents.clone(), until: until.clone() }
+                }
+                outcome::Said::Failed(failure) => Outcome::Nack(failure.clone()),
+            };
+            let settle = Settle {
+                delivery: attempt.deliver.delivery,
+                token: attempt.deliver.token,
+                outcome,
+                event: Some(attempt.event.clone()),
+                refusal_fails,
+                actor: attempt.subscription.agent.text().clone(),
+            };
+            match self.handle.submit(Command::Settle(Box::new(settle))).await {
+                Ok(Answer::Settled(Settled::Late)) => {
+                    tracing::info!(delivery = attempt.delivery_text, "an answer came after its lease; it is stored");
+                    return true;
+                }
+                Ok(_) => return true,
+                Err(Failed::Refused(Refusal::Stale) | Failed::Overloaded | Failed::StorageFull) => {
+                    let pause = std::time::Duration::from_millis(u64::from(tried.min(50)) * 10);
+                    tokio::time::sleep(pause).await;
+                }
+                // The outcome stays in the attempt's folder; the next start collects it.
+                Err(Failed::Stopping | Failed::Storage) => return false,
+                Err(failed) => {
+                    tracing::error!(delivery = attempt.delivery_text, %failed, "an outcome was not taken");
+                    return false;
+                }
+            }
+        }
+        tracing::error!(delivery = attempt.delivery_text, "an outcome was not taken; the next start collects it");
+        false
+    }
+
+    fn admit(
+        &self,
+        attempt: &Attempt,
+        drafts: &Result<Vec<crate::admission::Draft>, Refusal>,
+    ) -> Result<Box<cantus_core::command::Publish>, Refusal> {
+        let publishing = crate::handle::Publishing {
+            drafts: drafts.clone()?,
+            expected_revision: None,
+            actor: attempt.subscription.agent.text().clone(),
+            agent: Some(attempt.subscription.agent.clone()),
+            idempotency: None,
+        };
+        self.handle.admit(&publishing).map(Box::new)
+    }
+
+    async fn cancel(&self, delivery: DeliveryId, attempt: u32) {
+        let Some(exec) = self.handle.exec().cloned() else { return };
+        let recorded = self.handle.read_log(move |reader| reader.get(delivery.position)).await;
+        let Ok(Some(recorded)) = recorded else { return };
+        let Ok(id) = AttemptId::parse(&delivery.display(recorded.at), attempt) else { return };
+        let cancelled = tokio::task::spawn_blocking(move || exec.cancel(&id)).await;
+        if let Ok(Err(error)) = cancelled {
+            tracing::warn!(%error, "a fenced attempt could not be ended");
+        }
+    }
+
+    /// Ends attempts of programs that the log does not know: their leases were lost with the machine's power.
+    pub(crate) async fn end_unknown(&self, owed: &[Deliver]) {
+        let Some(exec) = self.handle.exec().cloned() else { return };
+        let known: std::collections::HashSet<(String, u32)> = owed
+            .iter()
+            .map(|deliver| (deliver.delivery.display(deliver.recorded_at), deliver.attempt))
+            .collect();
+        let ended = tokio::task::spawn_blocking(move || -> std::io::Result<usize> {
+            let mut ended = 0;
+            for survivor in exec.survivors()? {
+                let id = (survivor.attempt.delivery().to_owned(), survivor.attempt.number());
+                if !known.contains(&id) {
+                    exec.cancel(&survivor.attempt)?;
+                    exec.collected(&survivor.attempt)?;
+                    ended += 1;
+                }
+            }
+            Ok(ended)
+        });
+        match ended.await {
+            Ok(Ok(0)) => {}
+            Ok(Ok(ended)) => tracing::info!(ended, "attempts that the log has settled or never knew were ended"),
+            Ok(Err(error)) => tracing::warn!(%error, "attempts of the last start could not be listed"),
+            Err(error) => tracing::warn!(%error, "attempts of the last start could not be listed"),
+        }
+    }
+}
+
+impl Attempt {
+    pub(super) fn token_text(&self) -> Text {
+        Text::from(self.deliver.token.to_string())
+    }
+}

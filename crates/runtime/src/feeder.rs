@@ -1,0 +1,231 @@
+//! Who wants which event: matched behind the durable end, by the filter in force at that position.
+//!
+//! The feeder follows the durable log in order. Lanes that keep up are fed from memory; a lane that lags, is new, or
+//! was set back is fed from the log, from where it stands, until it has caught up. It decides nothing: what it finds
+//! are offers, which the turn may refuse.
+
+mod inbox;
+mod subjects;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cantus_core::Position;
+use cantus_core::command::Command;
+use cantus_core::coordinator::{Offer, Offers};
+use cantus_core::fact::{Fact, Recorded};
+use cantus_engine::{Budget, Entry, Reader, Selection};
+
+pub(crate) use inbox::Inbox;
+pub(crate) use subjects::Subjects;
+
+use crate::handle::Shared;
+use crate::mailbox::Item;
+use crate::telemetry;
+
+/// How many records of the log are read at once for lanes that lag.
+const RECORDS_AT_ONCE: usize = 2_048;
+/// After so many positions the turn is told how far quiet lanes were read.
+const TELL_AFTER: u64 = 4_096;
+/// The same after so long without anything to do.
+const TELL_AFTER_IDLE: Duration = Duration::from_millis(500);
+/// How long to wait after the log could not be read.
+const READ_AGAIN_AFTER: Duration = Duration::from_millis(500);
+
+pub(crate) struct Feeder {
+    subjects: Subjects,
+    inbox: Arc<Inbox>,
+    reader: Arc<dyn Reader>,
+    shared: Arc<Shared>,
+    /// Everything up to here was followed.
+    tail: Position,
+    /// Up to where the turn was told that live lanes were read.
+    told: Position,
+}
+
+impl Feeder {
+    pub(crate) fn new(
+        subjects: Subjects,
+        inbox: Arc<Inbox>,
+        reader: Arc<dyn Reader>,
+        shared: Arc<Shared>,
+    ) -> Self {
+        let tail = subjects.as_of();
+        Self { subjects, inbox, reader, shared, tail, told: tail }
+    }
+
+    /// The feeder thread.
+    pub(crate) fn run(mut self) {
+        self.look_for_missed_ends();
+        loop {
+            let busy = self.subjects.has_behind() || self.tail < self.reader.durable();
+            let Some(taken) = self.inbox.take(if busy { Duration::ZERO } else { TELL_AFTER_IDLE }) else { return };
+            let idle = taken.frames.is_empty() && taken.feedings.is_empty();
+            let mut offers = Offers::default();
+            // Feedings speak of definitions whose facts are durable: those come first.
+            for frame in taken.frames {
+                self.follow_frame(frame, &mut offers);
+            }
+            if self.tail < self.reader.durable() && self.inbox.is_empty() {
+                self.follow_log(&mut offers);
+            }
+            for feeding in taken.feedings {
+                self.subjects.feed(feeding);
+            }
+            self.catch_up(&mut offers);
+            if self.tail.0 - self.told.0 >= TELL_AFTER || (idle && self.tail > self.told) {
+                self.told = self.tail;
+                offers.fed.extend(self.subjects.live_lanes(self.tail));
+            }
+            if !offers.offers.is_empty() || !offers.fed.is_empty() {
+                // A closed mailbox means that the server stops: the next start reads on from the floors.
+                if self.shared.mailbox.outcome_patiently(Item::Offers(offers)).is_err() {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Follows durable facts that came from memory; what is missing before them is read from the log.
+    fn follow_frame(&mut self, facts: Vec<Recorded>, offers: &mut Offers) {
+        let Some(first) = facts.first().map(|recorded| recorded.position) else { return };
+        if first > self.tail.next() {
+            // Frames were dropped because there were too many: the log has them.
+            self.follow_log_until(Position(first.0 - 1), offers);
+            if self.tail.next() < first {
+                return;
+            }
+        }
+        for recorded in facts {
+            if recorded.position > self.tail {
+                self.follow(&recorded, offers);
+                self.tail = recorded.position;
+            }
+        }
+    }
+
+    fn follow_log(&mut self, offers: &mut Offers) {
+        let budget = Budget { entries: RECORDS_AT_ONCE, records: RECORDS_AT_ONCE, ..Budget::default() };
+        match self.reader.read(self.tail, &Selection::default(), budget) {
+            Ok(chunk) => {
+                for entry in &chunk.entries {
+                    if let Entry::Fact(recorded) = entry {
+                        self.follow(recorded, offers);
+                    }
+                }
+                self.tail = self.tail.max(chunk.reached);
+            }
+            Err(error) => self.unreadable(&error),
+        }
+    }
+
+    fn follow_log_until(&mut self, end: Position, offers: &mut Offers) {
+        while self.tail < end {
+            let before = self.tail;
+            self.follow_log(offers);
+            if self.tail == before {
+                return;
+            }
+        }
+    }
+
+    fn unreadable(&self, error: &cantus_engine::ReadError) {
+        let reason = telemetry::chain(error);
+        tracing::error!(reason, after = %self.tail, "the log can not be read for deliveries; trying again");
+        std::thread::sleep(READ_AGAIN_AFTER);
+    }
+
+    /// Follows one fact: definitions change who is asked, events are offered to whoever keeps up.
+    fn follow(&mut self, recorded: &Recorded, offers: &mut Offers) {
+        let Fact::EventPublished(published) = &recorded.fact else {
+            self.subjects.follow(recorded);
+            return;
+        };
+        // A replay's event is in the hands of its one subscription already.
+        if published.only.is_none() {
+            self.subjects.match_live(recorded.position, &published.event, |subscription, round| {
+                offers.offers.push(Offer {
+                    subscription,
+                    round,
+                    position: recorded.position,
+                    recorded_at: recorded.at,
+                    event: published.event.clone(),
+                });
+            });
+        }
+        for pause in self.subjects.ended_pauses(recorded.position, &published.event) {
+            self.end_pause(pause, published.event.source.clone());
+        }
+    }
+
+    fn end_pause(&self, pause: Position, actor: cantus_core::Text) {
+        let command = Command::EndPause { pause, actor };
+        if self.shared.mailbox.outcome_patiently(Item::Command(Box::new(command), None)).is_err() {
+            tracing::debug!("the server stops; the pause's end is found again by the next start");
+        }
+    }
+
+    /// Feeds lanes that lag from the log, those furthest behind first.
+    fn catch_up(&mut self, offers: &mut Offers) {
+        let Some(from) = self.subjects.furthest_behind() else { return };
+        if from >= self.tail {
+            self.subjects.reached(self.tail, self.tail, &mut offers.fed);
+            return;
+        }
+        let selection = Selection { events_only: true, topic: self.subjects.only_topic_behind(), ..Selection::default() };
+        let budget = Budget { entries: RECORDS_AT_ONCE, records: RECORDS_AT_ONCE * 8, ..Budget::default() };
+        let chunk = match self.reader.read(from, &selection, budget) {
+            Ok(chunk) => chunk,
+            Err(error) => {
+                self.unreadable(&error);
+                return;
+            }
+        };
+        for entry in &chunk.entries {
+            let Entry::Fact(recorded) = entry else { continue };
+            let Fact::EventPublished(published) = &recorded.fact else { continue };
+            if recorded.position > self.tail || published.only.is_some() {
+                continue;
+            }
+            self.subjects.match_behind(recorded.position, &published.event, |subscription, round| {
+                offers.offers.push(Offer {
+                    subscription,
+                    round,
+                    position: recorded.position,
+                    recorded_at: recorded.at,
+                    event: published.event.clone(),
+                });
+            });
+        }
+        let reached = if chunk.end { self.tail } else { chunk.reached.min(self.tail) };
+        self.subjects.reached(reached, self.tail, &mut offers.fed);
+    }
+
+    /// The event that ends a pause may have come just before the last stop.
+    fn look_for_missed_ends(&mut self) {
+        let Some(mut after) = self.subjects.oldest_awaiting_pause() else { return };
+        let selection = Selection { events_only: true, ..Selection::default() };
+        while after < self.tail {
+            let chunk = match self.reader.read(after, &selection, Budget::default()) {
+                Ok(chunk) => chunk,
+                Err(error) => {
+                    self.unreadable(&error);
+                    return;
+                }
+            };
+            for entry in &chunk.entries {
+                let Entry::Fact(recorded) = entry else { continue };
+                let Fact::EventPublished(published) = &recorded.fact else { continue };
+                if recorded.position <= self.tail {
+                    for pause in self.subjects.ended_pauses(recorded.position, &published.event) {
+                        self.end_pause(pause, published.event.source.clone());
+                    }
+                }
+            }
+            if chunk.end {
+                return;
+            }
+            after = chunk.reached;
+        }
+    }
+}

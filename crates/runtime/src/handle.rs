@@ -1,0 +1,352 @@
+//! What surfaces may ask of the runtime.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use cantus_core::agent::AgentName;
+use cantus_core::command::{Answer, Command, Idempotency, Now, Publish, Pull, Pulled};
+use cantus_core::event::Event;
+use cantus_core::fact::{Fact, Receipt};
+use cantus_core::subscription::SubscriptionId;
+use cantus_core::{Coordinator, Position, Refusal, Text, Timestamp};
+use cantus_engine::Reader;
+use tokio::sync::{oneshot, watch};
+
+use crate::admission::{Admission, Draft};
+use crate::clock::Clock;
+use crate::mailbox::{Full, Item, Mailbox};
+
+/// Why something asked was not done.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Failed {
+    /// It can not be.
+    #[error("{0}")]
+    Refused(Refusal),
+    /// Too much waits; it may go later.
+    #[error("the server has too much to do")]
+    Overloaded,
+    /// The disk is nearly full: nothing is published until there is space.
+    #[error("the disk is nearly full")]
+    StorageFull,
+    /// The log failed; whether it was done is in doubt until the next start.
+    #[error("the log failed; whether this was done is in doubt until the server has started again")]
+    Storage,
+    /// The server stops.
+    #[error("the server is stopping")]
+    Stopping,
+    /// What was stored can not be read.
+    #[error("{0}")]
+    Unreadable(String),
+}
+
+impl From<Refusal> for Failed {
+    fn from(refusal: Refusal) -> Self {
+        Failed::Refused(refusal)
+    }
+}
+
+impl From<Full> for Failed {
+    fn from(full: Full) -> Self {
+        match full {
+            Full::Overloaded => Failed::Overloaded,
+            Full::Closing => Failed::Stopping,
+        }
+    }
+}
+
+/// Events to publish.
+#[derive(Clone, Debug)]
+pub struct Publishing {
+    /// Which, all or none.
+    pub drafts: Vec<Draft>,
+    /// The revision their stream must have.
+    pub expected_revision: Option<u64>,
+    /// Who asks.
+    pub actor: Text,
+    /// The agent that publishes, when it is one.
+    pub agent: Option<AgentName>,
+    /// Set when the request has an idempotency key.
+    pub idempotency: Option<Idempotency>,
+}
+
+/// A delivery in a worker's hands, with its event.
+#[derive(Clone, Debug)]
+pub struct PulledEvent {
+    /// The delivery.
+    pub pulled: Pulled,
+    /// Its event.
+    pub event: Arc<Event>,
+}
+
+/// What surfaces may ask of the runtime. Cheap to clone.
+#[derive(Clone)]
+pub struct Handle {
+    pub(crate) shared: Arc<Shared>,
+}
+
+pub(crate) struct Shared {
+    pub(crate) mailbox: Mailbox,
+    pub(crate) admission: Admission,
+    pub(crate) reader: Arc<dyn Reader>,
+    pub(crate) durable: watch::Receiver<Position>,
+    pub(crate) clock: Clock,
+    pub(crate) auto_create: bool,
+    pub(crate) waiters: Mutex<HashMap<u64, oneshot::Sender<Vec<Pulled>>>>,
+    pub(crate) waiter_next: AtomicU64,
+    pub(crate) space_low: AtomicBool,
+    pub(crate) stopping: watch::Sender<bool>,
+    pub(crate) exec: Option<crate::delivery::exec::Exec>,
+}
+
+/// How often an answer that was checked against definitions which changed meanwhile is checked again.
+const STALE_TRIES_MAX: usize = 16;
+
+impl Handle {
+    /// Asks the core for something; returns once everything the answer rests on is durable.
+    ///
+    /// # Errors
+    /// When it is refused, the server has too much to do or stops, or the log fails.
+    pub async fn submit(&self, command: Command) -> Result<Answer, Failed> {
+        if self.shared.space_low.load(Ordering::Relaxed) && matches!(command, Command::Publish(_)) {
+            return Err(Failed::StorageFull);
+        }
+        let weight = weight(&command);
+        let (reply, answer) = oneshot::channel();
+        let urgent = matches!(
+            command,
+            Command::Settle(_) | Command::Extend { .. } | Command::StopWaiting { .. } | Command::EndPause { .. }
+        );
+        let item = Item::Command(Box::new(command), Some(reply));
+        if urgent {
+            self.shared.mailbox.outcome(item)?;
+        } else {
+            self.shared.mailbox.request(item, weight)?;
+        }
+        answer.await.unwrap_or(Err(Failed::Stopping))
+    }
+
+    /// Publishes events. They are checked at the door, and again when the definitions changed meanwhile.
+    ///
+    /// # Errors
+    /// As [`Handle::submit`], and when an event breaks its schema.
+    pub async fn publish(&self, publishing: Publishing) -> Result<(Vec<Receipt>, bool), Failed> {
+        for _ in 0..STALE_TRIES_MAX {
+            let publish = self.admit(&publishing)?;
+            match self.submit(Command::Publish(Box::new(publish))).await {
+                Err(Failed::Refused(Refusal::Stale)) => {}
+                Ok(Answer::Published { receipts, replayed }) => return Ok((receipts, replayed)),
+                Ok(other) => return Err(Failed::Unreadable(format!("a publish was answered with {other:?}"))),
+                Err(failed) => return Err(failed),
+            }
+        }
+        Err(Failed::Overloaded)
+    }
+
+    /// Checks events at the door.
+    ///
+    /// # Errors
+    /// When an event breaks its schema.
+    pub fn admit(&self, publishing: &Publishing) -> Result<Publish, Refusal> {
+        let definitions = self.shared.admission.current();
+        let events = publishing.drafts.iter().enumerate();
+        let events = events.map(|(index, draft)| definitions.admit(draft, index)).collect::<Result<_, _>>()?;
+        Ok(Publish {
+            events,
+            expected_revision: publishing.expected_revision,
+            auto_create: self.shared.auto_create,
+            actor: publishing.actor.clone(),
+            agent: publishing.agent.clone(),
+            idempotency: publishing.idempotency,
+        })
+    }
+
+    /// Tells what the schema of an event's type says of it; None when all is well.
+    pub fn schema_check(&self, event: &Event) -> Option<Refusal> {
+        self.shared.admission.current().check_schema(event, 0).err()
+    }
+
+    /// Looks at what is true; the result is handed on once all it rests on is durable.
+    ///
+    /// # Errors
+    /// When the server has too much to do or stops.
+    pub async fn read<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Coordinator, Now) -> T + Send + 'static,
+    ) -> Result<T, Failed> {
+        let (send, receive) = oneshot::channel();
+        let read = Box::new(move |coordinator: &Coordinator, now: Now| {
+            let result = look(coordinator, now);
+            let hand_on = Box::new(move || {
+                // Whoever asked may have gone.
+                let _ = send.send(result);
+            });
+            hand_on as Box<dyn FnOnce() + Send>
+        });
+        self.shared.mailbox.outcome(Item::Read(read))?;
+        receive.await.map_err(|_| Failed::Stopping)
+    }
+
+    /// Leases deliveries of an inbox for a worker, waiting up to `wait` for the first.
+    ///
+    /// # Errors
+    /// As [`Handle::submit`].
+    pub async fn pull(
+        &self,
+        subscription: SubscriptionId,
+        max: usize,
+        wait: Duration,
+    ) -> Result<Vec<PulledEvent>, Failed> {
+        if wait.is_zero() {
+            let pull = Pull { subscription, max, waiter: None };
+            return match self.submit(Command::Pull(pull)).await? {
+                Answer::Pulled(pulled) => self.with_events(pulled).await,
+                _ => Ok(Vec::new()),
+            };
+        }
+        let waiter = self.shared.waiter_next.fetch_add(1, Ordering::Relaxed);
+        let (send, mut receive) = oneshot::channel();
+        self.lock_waiters().insert(waiter, send);
+        let guard = Waiting { handle: self.clone(), waiter, subscription: subscription.clone() };
+        let mut stopping = self.shared.stopping.subscribe();
+        let pull = Pull { subscription, max, waiter: Some(waiter) };
+        let pulled = match self.submit(Command::Pull(pull)).await? {
+            Answer::Pulled(pulled) => pulled,
+            _ => tokio::select! {
+                pulled = &mut receive => pulled.unwrap_or_default(),
+                _ = tokio::time::sleep(wait) => self.give_up(&guard, &mut receive).await,
+                _ = stopping.wait_for(|stopping| *stopping) => self.give_up(&guard, &mut receive).await,
+            },
+        };
+        drop(guard);
+        self.with_events(pulled).await
+    }
+
+    /// Stops waiting; what was leased just before is still taken.
+    async fn give_up(&self, guard: &Waiting, receive: &mut oneshot::Receiver<Vec<Pulled>>) -> Vec<Pulled> {
+        let stop =
+            Command::StopWaiting { subscription: guard.subscription.clone(), waiter: guard.waiter };
+        if self.submit(stop).await.is_err() {
+            return Vec::new();
+        }
+        receive.try_recv().unwrap_or_default()
+    }
+
+    async fn with_events(&self, pulled: Vec<Pulled>) -> Result<Vec<PulledEvent>, Failed> {
+        let mut deliveries = Vec::with_capacity(pulled.len());
+        for pulled in pulled {
+            let event = match &pulled.event {
+                Some(event) => event.clone(),
+                None => self.event_at(pulled.delivery.position).await?.ok_or_else(|| {
+                    Failed::Unreadable(format!("the event at {} can not be read", pulled.delivery.position))
+                })?,
+            };
+            deliveries.push(PulledEvent { pulled, event });
+        }
+        Ok(deliveries)
+    }
+
+    /// Reads the event at a position of the log: published, deferred or edited. None when it is none or lost.
+    ///
+    /// # Errors
+    /// When the log can not be read.
+    pub async fn event_at(&self, position: Position) -> Result<Option<Arc<Event>>, Failed> {
+        Ok(self.read_log(move |reader| reader.get(position)).await?.and_then(|recorded| event_of(recorded.fact)))
+    }
+
+    /// Reads the log where waiting for the disk harms nobody.
+    ///
+    /// # Errors
+    /// When the log can not be read.
+    pub async fn read_log<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&dyn Reader) -> Result<T, cantus_engine::ReadError> + Send + 'static,
+    ) -> Result<T, Failed> {
+        let reader = self.shared.reader.clone();
+        let result = tokio::task::spawn_blocking(move || read(reader.as_ref())).await;
+        let result = result.map_err(|_| Failed::Stopping)?;
+        result.map_err(|error| Failed::Unreadable(crate::telemetry::chain(&error)))
+    }
+
+    /// Returns what reads the log.
+    pub fn reader(&self) -> &Arc<dyn Reader> {
+        &self.shared.reader
+    }
+
+    /// Returns how far the log is durable; it changes as that moves.
+    pub fn durable(&self) -> watch::Receiver<Position> {
+        self.shared.durable.clone()
+    }
+
+    /// Returns a watch that becomes true when the server stops: long waits should end.
+    pub fn stopping(&self) -> watch::Receiver<bool> {
+        self.shared.stopping.subscribe()
+    }
+
+    /// Returns the log time.
+    pub fn now(&self) -> Timestamp {
+        self.shared.clock.now()
+    }
+
+    /// Tells whether publishes are refused for want of space.
+    pub fn is_space_low(&self) -> bool {
+        self.shared.space_low.load(Ordering::Relaxed)
+    }
+
+    /// Returns what runs programs, for reading their output.
+    pub fn exec(&self) -> Option<&crate::delivery::exec::Exec> {
+        self.shared.exec.as_ref()
+    }
+
+    pub(crate) fn answer_pull(&self, waiter: u64, deliveries: Vec<Pulled>) {
+        if let Some(send) = self.lock_waiters().remove(&waiter) {
+            // A worker that has gone loses its lease by its end.
+            let _ = send.send(deliveries);
+        }
+    }
+
+    fn lock_waiters(&self) -> std::sync::MutexGuard<'_, HashMap<u64, oneshot::Sender<Vec<Pulled>>>> {
+        self.shared.waiters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A worker's place in the queue; given up when it goes away.
+struct Waiting {
+    handle: Handle,
+    waiter: u64,
+    subscription: SubscriptionId,
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let waited = self.handle.lock_waiters().remove(&self.waiter).is_some();
+        if waited {
+            let command =
+                Command::StopWaiting { subscription: self.subscription.clone(), waiter: self.waiter };
+            // When the mailbox is closed nobody waits any more.
+            let _ = self.handle.shared.mailbox.outcome(Item::Command(Box::new(command), None));
+        }
+    }
+}
+
+/// Returns the event a fact holds.
+pub(crate) fn event_of(fact: Fact) -> Option<Arc<Event>> {
+    match fact {
+        Fact::EventPublished(published) => Some(published.event),
+        Fact::EventDeferred(deferred) => Some(deferred.event),
+        Fact::DeadLetterOpened(opened) => Some(opened.event),
+        Fact::DeadLetterEdited(edited) => Some(edited.event),
+        _ => None,
+    }
+}
+
+/// About how many bytes a command takes.
+fn weight(command: &Command) -> usize {
+    match command {
+        Command::Publish(publish) => publish.events.iter().map(|admitted| admitted.event.weight()).sum(),
+        Command::ReplayDeadLetter(replay) => replay.event.weight() * 2,
+        Command::EditDeadLetter(edit) => edit.event.weight() * 2,
+        _ => 256,
+    }
+}

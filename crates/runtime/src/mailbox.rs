@@ -1,0 +1,190 @@
+//! What is asked of the turn: two bounded queues, so that a flood of publishes never starves outcomes and timers.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use cantus_core::command::{Answer, Command, Now};
+use cantus_core::coordinator::Offers;
+use cantus_core::{Coordinator, Timestamp};
+use tokio::sync::oneshot;
+
+use crate::handle::Failed;
+
+/// How many requests may wait for their turn.
+const REQUESTS_MAX: usize = 16_384;
+/// How many bytes of requests may wait.
+const BYTES_MAX: usize = 64 * 1024 * 1024;
+/// How many outcomes may wait before those who bring them wait too.
+const OUTCOMES_MAX: usize = 65_536;
+/// How many items one turn takes.
+const TURN_ITEMS_MAX: usize = 4_096;
+/// How many bytes of requests one turn takes: a frame stays well below its limit.
+const TURN_BYTES_MAX: usize = 12 * 1024 * 1024;
+
+/// Who waits for an answer.
+pub(crate) type Reply = oneshot::Sender<Result<Answer, Failed>>;
+
+/// Reads what is true, and returns what hands the result on once all it rests on is durable.
+pub(crate) type ReadFn = Box<dyn FnOnce(&Coordinator, Now) -> Box<dyn FnOnce() + Send> + Send>;
+
+/// What is asked of the turn.
+pub(crate) enum Item {
+    /// A command, and who waits for its answer.
+    Command(Box<Command>, Option<Reply>),
+    /// A look at what is true.
+    Read(ReadFn),
+    /// Events that match subscriptions.
+    Offers(Offers),
+}
+
+/// The queues of one turn.
+pub(crate) struct Mailbox {
+    queues: Mutex<Queues>,
+    came: Condvar,
+    room: Condvar,
+}
+
+#[derive(Default)]
+struct Queues {
+    outcomes: VecDeque<Item>,
+    requests: VecDeque<(Item, usize)>,
+    bytes: usize,
+    /// Nothing new is taken; what is there is done.
+    closing: bool,
+    /// Requests are refused, outcomes are taken.
+    draining: bool,
+}
+
+/// Why the mailbox takes nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Full {
+    /// Too much waits.
+    Overloaded,
+    /// The server stops.
+    Closing,
+}
+
+/// What a turn is about.
+pub(crate) struct Taken {
+    pub(crate) items: Vec<Item>,
+    /// Whether nothing more waits.
+    pub(crate) empty: bool,
+    pub(crate) closing: bool,
+}
+
+impl Mailbox {
+    pub(crate) fn new() -> Self {
+        Self { queues: Mutex::default(), came: Condvar::new(), room: Condvar::new() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queues> {
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a request that weighs so many bytes.
+    pub(crate) fn request(&self, item: Item, weight: usize) -> Result<(), Full> {
+        let mut queues = self.lock();
+        if queues.closing || queues.draining {
+            return Err(Full::Closing);
+        }
+        if queues.requests.len() >= REQUESTS_MAX || (queues.bytes > 0 && queues.bytes + weight > BYTES_MAX) {
+            return Err(Full::Overloaded);
+        }
+        queues.bytes += weight;
+        queues.requests.push_back((item, weight));
+        drop(queues);
+        self.came.notify_one();
+        Ok(())
+    }
+
+    /// Adds an outcome or a look at what is true.
+    pub(crate) fn outcome(&self, item: Item) -> Result<(), Full> {
+        let mut queues = self.lock();
+        if queues.closing {
+            return Err(Full::Closing);
+        }
+        if queues.outcomes.len() >= OUTCOMES_MAX {
+            return Err(Full::Overloaded);
+        }
+        queues.outcomes.push_back(item);
+        drop(queues);
+        self.came.notify_one();
+        Ok(())
+    }
+
+    /// Adds an outcome, waiting until there is room. For threads that may wait.
+    pub(crate) fn outcome_patiently(&self, item: Item) -> Result<(), Full> {
+        let mut queues = self.lock();
+        while queues.outcomes.len() >= OUTCOMES_MAX && !queues.closing {
+            queues = self.room.wait(queues).unwrap_or_else(PoisonError::into_inner);
+        }
+        if queues.closing {
+            return Err(Full::Closing);
+        }
+        queues.outcomes.push_back(item);
+        drop(queues);
+        self.came.notify_one();
+        Ok(())
+    }
+
+    /// Takes what waits, outcomes first; waits for something until `due` comes.
+    pub(crate) fn take(&self, due: Option<Duration>) -> Taken {
+        let deadline = due.map(|due| Instant::now() + due);
+        let mut queues = self.lock();
+        while queues.outcomes.is_empty() && queues.requests.is_empty() && !queues.closing {
+            match deadline {
+                None => queues = self.came.wait(queues).unwrap_or_else(PoisonError::into_inner),
+                Some(deadline) => {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        break;
+                    }
+                    queues =
+                        self.came.wait_timeout(queues, left).unwrap_or_else(PoisonError::into_inner).0;
+                }
+            }
+        }
+        let mut items = Vec::new();
+        let outcomes = queues.outcomes.len().min(TURN_ITEMS_MAX);
+        items.extend(queues.outcomes.drain(..outcomes));
+        let mut bytes = 0;
+        // Requests get their share of a turn however many outcomes there are.
+        let mut requests_left = TURN_ITEMS_MAX;
+        while requests_left > 0 && bytes < TURN_BYTES_MAX {
+            let Some((item, weight)) = queues.requests.pop_front() else { break };
+            queues.bytes -= weight;
+            bytes += weight;
+            requests_left -= 1;
+            items.push(item);
+        }
+        let empty = queues.outcomes.is_empty() && queues.requests.is_empty();
+        let closing = queues.closing;
+        drop(queues);
+        self.room.notify_all();
+        Taken { items, empty, closing }
+    }
+
+    /// Tells whether nothing waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        let queues = self.lock();
+        queues.outcomes.is_empty() && queues.requests.is_empty()
+    }
+
+    /// Refuses further requests; outcomes are still taken.
+    pub(crate) fn drain(&self) {
+        self.lock().draining = true;
+    }
+
+    /// Takes nothing more and lets the turn end when all is done.
+    pub(crate) fn close(&self) {
+        self.lock().closing = true;
+        self.came.notify_all();
+        self.room.notify_all();
+    }
+}
+
+/// Returns how long it is until a time, for waiting.
+pub(crate) fn until(due: Timestamp, now: Timestamp) -> Duration {
+    Duration::from_millis(u64::try_from(due.0.saturating_sub(now.0)).unwrap_or(0))
+}

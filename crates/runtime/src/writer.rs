@@ -1,0 +1,296 @@
+//! What leaves, and when: facts are appended and synced, then answers and effects go out.
+//!
+//! Written is not durable. A lease's effect may start once the lease is written (its event is durable already); all
+//! else waits for the sync. The turn writes by itself when nobody else is at it and nothing more waits, so a lone
+//! publisher pays no hand-over; else the writer thread syncs while the next turn runs.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use cantus_core::command::Answer;
+use cantus_core::effect::Effect;
+use cantus_core::fact::{Fact, Recorded};
+use cantus_core::{Position, Timestamp};
+use cantus_engine::{AppendError, Engine};
+use tokio::sync::watch;
+
+use crate::handle::Failed;
+use crate::mailbox::Reply;
+
+/// How many turns may wait for the disk before the next one waits too.
+const BATCHES_MAX: usize = 4;
+/// After so long without anything to do the engine may rest.
+const REST_AFTER: Duration = Duration::from_millis(200);
+
+/// What one turn leads to.
+#[derive(Default)]
+pub(crate) struct Batch {
+    pub(crate) at: Timestamp,
+    pub(crate) facts: Vec<Recorded>,
+    /// Leave once written.
+    pub(crate) after_write: Vec<Effect>,
+    /// Leave once durable.
+    pub(crate) after_sync: Vec<Effect>,
+    /// Leave once durable.
+    pub(crate) answers: Vec<(Reply, Result<Answer, Failed>)>,
+    /// Leave once durable.
+    pub(crate) reads: Vec<Box<dyn FnOnce() + Send>>,
+}
+
+impl Batch {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.facts.is_empty()
+            && self.after_write.is_empty()
+            && self.after_sync.is_empty()
+            && self.answers.is_empty()
+            && self.reads.is_empty()
+    }
+
+    /// Tells whether somebody waits for the sync. Leases and cursors alone can wait for the next one.
+    fn is_awaited(&self) -> bool {
+        let idle = |recorded: &Recorded| {
+            matches!(recorded.fact, Fact::DeliveryLeased(_) | Fact::CursorMoved(_) | Fact::DeliveryExtended(_))
+        };
+        !self.answers.is_empty()
+            || !self.reads.is_empty()
+            || !self.after_sync.is_empty()
+            || !self.facts.iter().all(idle)
+    }
+}
+
+/// What happens to effects and durable facts. Called by whoever syncs; must not wait.
+pub(crate) trait Outlet: Send + Sync {
+    /// Somebody must do these.
+    fn effects(&self, effects: Vec<Effect>);
+    /// These are durable now, in order.
+    fn durable(&self, facts: Vec<Recorded>);
+    /// The engine is lost: the process must end.
+    fn broken(&self, error: &AppendError);
+}
+
+/// Appends, syncs, lets go.
+pub(crate) struct Writer {
+    engine: Mutex<Box<dyn Engine>>,
+    queue: Mutex<Queue>,
+    came: Condvar,
+    room: Condvar,
+    outlet: Arc<dyn Outlet>,
+    durable: watch::Sender<Position>,
+}
+
+#[derive(Default)]
+struct Queue {
+    batches: VecDeque<Batch>,
+    /// Somebody is appending or syncing.
+    busy: bool,
+    /// Written and not synced; facts wait for that.
+    unsynced: Vec<Recorded>,
+    is_unsynced: bool,
+    rested: bool,
+    closing: bool,
+    broken: bool,
+}
+
+impl Writer {
+    pub(crate) fn new(engine: Box<dyn Engine>, outlet: Arc<dyn Outlet>, durable: watch::Sender<Position>) -> Self {
+        Self {
+            engine: Mutex::new(engine),
+            queue: Mutex::default(),
+            came: Condvar::new(),
+            room: Condvar::new(),
+            outlet,
+            durable,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes what a turn led to. With `alone` (nothing more waits) it is written at once by the caller if nobody else
+    /// writes; else it is queued, and the caller waits when too much is.
+    pub(crate) fn hand_over(&self, batch: Batch, alone: bool) {
+        if batch.is_empty() {
+            return;
+        }
+        let mut queue = self.lock();
+        if alone && !queue.busy && queue.batches.is_empty() && !queue.broken {
+            queue.busy = true;
+            drop(queue);
+            self.write(vec![batch]);
+            return;
+        }
+        while queue.batches.len() >= BATCHES_MAX && !queue.broken {
+            queue = self.room.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+        queue.batches.push_back(batch);
+        drop(queue);
+        self.came.notify_all();
+    }
+
+    /// The writer thread.
+    pub(crate) fn run(&self) {
+        loop {
+            let mut queue = self.lock();
+            let batches = loop {
+                if queue.broken {
+                    return;
+                }
+                if !queue.busy {
+                    if !queue.batches.is_empty() {
+                        queue.busy = true;
+                        break queue.batches.drain(..).collect::<Vec<_>>();
+                    }
+                    if queue.is_unsynced {
+                        // Nobody waits, but nothing else is to do either.
+                        queue.busy = true;
+                        break Vec::new();
+                    }
+                    if queue.closing {
+                        return;
+                    }
+                }
+                if queue.rested || queue.busy {
+                    queue = self.came.wait(queue).unwrap_or_else(PoisonError::into_inner);
+                    continue;
+                }
+                let (again, timeout) =
+                    self.came.wait_timeout(queue, REST_AFTER).unwrap_or_else(PoisonError::into_inner);
+                queue = again;
+                let idle = queue.batches.is_empty() && !queue.busy && !queue.is_unsynced && !queue.closing;
+                if timeout.timed_out() && idle {
+                    queue.rested = true;
+                    queue.busy = true;
+                    drop(queue);
+                    self.rest();
+                    queue = self.lock();
+                }
+            };
+            drop(queue);
+            self.room.notify_all();
+            self.write(batches);
+        }
+    }
+
+    fn rest(&self) {
+        let rested = self.engine.lock().unwrap_or_else(PoisonError::into_inner).rest();
+        if let Err(error) = rested {
+            self.fail(&error);
+        }
+        self.lock().busy = false;
+        self.came.notify_all();
+    }
+
+    /// Appends and syncs; whoever calls has set `busy`.
+    fn write(&self, mut batches: Vec<Batch>) {
+        let idle_sync = batches.is_empty();
+        let awaited = idle_sync || batches.iter().any(Batch::is_awaited);
+        let mut engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
+        for batch in &batches {
+            if !batch.facts.is_empty()
+                && let Err(error) = engine.append(batch.at, &batch.facts)
+            {
+                drop(engine);
+                self.fail_with(&error, batches);
+                return;
+            }
+        }
+        for batch in &mut batches {
+            let effects = std::mem::take(&mut batch.after_write);
+            if !effects.is_empty() {
+                self.outlet.effects(effects);
+            }
+        }
+        let mut queue = self.lock();
+        queue.rested = false;
+        for batch in &mut batches {
+            queue.unsynced.append(&mut batch.facts);
+        }
+        if !awaited {
+            queue.is_unsynced = true;
+            queue.busy = false;
+            drop(queue);
+            self.came.notify_all();
+            return;
+        }
+        drop(queue);
+        let durable = match engine.sync() {
+            Ok(durable) => durable,
+            Err(error) => {
+                drop(engine);
+                self.fail_with(&error, batches);
+                return;
+            }
+        };
+        drop(engine);
+        let mut queue = self.lock();
+        let facts = std::mem::take(&mut queue.unsynced);
+        queue.is_unsynced = false;
+        drop(queue);
+        if !facts.is_empty() {
+            self.outlet.durable(facts);
+        }
+        self.durable.send_if_modified(|known| {
+            let moved = *known < durable;
+            *known = durable.max(*known);
+            moved
+        });
+        for batch in batches {
+            if !batch.after_sync.is_empty() {
+                self.outlet.effects(batch.after_sync);
+            }
+            for (reply, answer) in batch.answers {
+                // Whoever asked may have gone; the answer stays true.
+                let _ = reply.send(answer);
+            }
+            for read in batch.reads {
+                read();
+            }
+        }
+        self.lock().busy = false;
+        self.came.notify_all();
+    }
+
+    fn fail_with(&self, error: &AppendError, batches: Vec<Batch>) {
+        for batch in batches {
+            for (reply, _) in batch.answers {
+                let _ = reply.send(Err(Failed::Storage));
+            }
+        }
+        self.fail(error);
+    }
+
+    fn fail(&self, error: &AppendError) {
+        let mut queue = self.lock();
+        queue.broken = true;
+        for batch in queue.batches.drain(..) {
+            for (reply, _) in batch.answers {
+                let _ = reply.send(Err(Failed::Storage));
+            }
+        }
+        drop(queue);
+        self.came.notify_all();
+        self.room.notify_all();
+        self.outlet.broken(error);
+    }
+
+    /// Waits until everything that was handed over is durable, or the log is lost.
+    pub(crate) fn flush(&self) {
+        let mut queue = self.lock();
+        while (!queue.batches.is_empty() || queue.busy || queue.is_unsynced) && !queue.broken {
+            queue = self.came.wait_timeout(queue, REST_AFTER).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Tells whether space runs out. Does not wait for a sync under way.
+    pub(crate) fn is_space_low(&self) -> Option<bool> {
+        self.engine.try_lock().ok().map(|engine| engine.is_space_low())
+    }
+
+    /// Lets the thread end when all is written.
+    pub(crate) fn close(&self) {
+        self.lock().closing = true;
+        self.came.notify_all();
+    }
+}
