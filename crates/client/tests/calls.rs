@@ -1,4 +1,5 @@
 //! The client against a server that answers from a list, so that every answer, also a broken one, can be tried.
+#![expect(clippy::unwrap_used, reason = "what these helpers open is there, or the test fails")]
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};

@@ -236,11 +236,11 @@ fn sizes_are_limited_to_the_byte() {
     let small = event_with("");
     assert!(reader.batch(&format!("[{small},{small},{small}]").into()).is_ok());
     assert_eq!(
-        code(reader.batch(&format!("[{}]", vec![small.as_str(); 4].join(",")).into()).unwrap_err()),
+        code(reader.batch(&format!("[{}]", [small.as_str(); 4].join(",")).into()).unwrap_err()),
         Code::BatchTooLarge
     );
     assert_eq!(
-        code(reader.lines(&vec![small.as_str(); 4].join("\n").into()).unwrap_err()),
+        code(reader.lines(&[small.as_str(); 4].join("\n").into()).unwrap_err()),
         Code::BatchTooLarge
     );
     assert_eq!(

@@ -142,11 +142,7 @@ fn a_line_is_one_line_and_means_the_same() {
     let event = good(event_with(",\"data\":{ \"a\" : \"b  c\",\r\n \"n\" : 1.0 }"));
     let mut line = Vec::new();
     write_line(&mut line, &event.view(), Shape::CloudEvent);
-    assert_eq!(
-        String::from_utf8(line).unwrap(),
-        event_with(r#","data":{"a":"b  c","n":1.0}"#)
-            .replace(r#""id":"1","type":"t""#, r#""id":"1","type":"t""#)
-    );
+    assert_eq!(String::from_utf8(line).unwrap(), event_with(r#","data":{"a":"b  c","n":1.0}"#));
 }
 
 #[test]
