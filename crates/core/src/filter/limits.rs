@@ -24,3 +24,7 @@ pub(crate) const PATH_SEGMENTS_MAX: usize = 16;
 pub(crate) const STEPS_MAX: u32 = 100_000;
 /// Most values of one equality that are put into the hash index; a longer `in [...]` is evaluated instead.
 pub(crate) const EQUALITY_VALUES_MAX: usize = 64;
+/// Largest value an expression may give, in bytes of its JSON.
+pub(crate) const VALUE_BYTES_MAX: usize = 1 << 20;
+/// Deepest nesting of lists and objects in such a value: what readers of JSON commonly accept.
+pub(crate) const VALUE_DEPTH_MAX: usize = 127;

@@ -6,6 +6,7 @@
 //!
 //! Read `declared` (from JSON to clauses), then `clause` (what a clause asks), `path` (how a name finds its value),
 //! `equality` and `index` (how ten thousand filters cost no more than what they match), then `cel` (the expressions).
+//! `value_expression` stands beside the filters: the same language, giving a value instead of a yes or no.
 mod cel;
 mod clause;
 mod compiled;
@@ -19,6 +20,7 @@ mod path;
 mod subject;
 #[cfg(test)]
 mod tests;
+mod value_expression;
 
 pub use compiled::Filter;
 pub use equality::Equality;
@@ -26,3 +28,4 @@ pub use explanation::{Explanation, Unmatched};
 pub use index::Index;
 pub use invalid::InvalidFilter;
 pub use subject::{Attribute, Subject};
+pub use value_expression::{EvaluationError, Expression};

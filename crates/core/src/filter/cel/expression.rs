@@ -114,9 +114,7 @@ impl Conjunct {
             }
             Planned::Foreign => Body::Foreign(Box::new(lowering::compile(text, syntax)?)),
         };
-        let mut reads = Vec::new();
-        collect_reads(syntax, &mut Vec::new(), &mut reads);
-        Ok(Self { text: text[syntax.span.start..syntax.span.end].into(), body, reads })
+        Ok(Self { text: text[syntax.span.start..syntax.span.end].into(), body, reads: reads(syntax) })
     }
 
     fn run(&self, subject: &dyn Subject, steps: &mut u32) -> Result<bool, String> {
@@ -134,16 +132,23 @@ impl Conjunct {
     }
 
     fn unmatched(&self, subject: &dyn Subject, error: Option<String>) -> Unmatched {
-        // A clause about more than this is read better in the event itself.
-        const READS_SHOWN: usize = 3;
-        let found: Vec<_> =
-            self.reads.iter().take(READS_SHOWN).map(|path| clause::found(path, subject)).collect();
-        Unmatched {
-            clause: self.text.to_string(),
-            found: (!found.is_empty()).then(|| found.join(", ")),
-            error,
-        }
+        Unmatched { clause: self.text.to_string(), found: found(&self.reads, subject), error }
     }
+}
+
+/// Returns the places a part of an expression looks at, each once.
+pub(super) fn reads(syntax: &Syntax) -> Vec<Path> {
+    let mut reads = Vec::new();
+    collect_reads(syntax, &mut Vec::new(), &mut reads);
+    reads
+}
+
+/// Says what the event has at these places.
+pub(super) fn found(reads: &[Path], subject: &dyn Subject) -> Option<String> {
+    // A part about more than this is read better in the event itself.
+    const READS_SHOWN: usize = 3;
+    let found: Vec<_> = reads.iter().take(READS_SHOWN).map(|path| clause::found(path, subject)).collect();
+    (!found.is_empty()).then(|| found.join(", "))
 }
 
 /// Returns whether a node can be neither true nor false, whatever the event is.

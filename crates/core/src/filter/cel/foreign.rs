@@ -37,6 +37,16 @@ pub(crate) struct Foreign {
 impl Foreign {
     /// Evaluates it over an event. `steps` is how many steps may be taken, and becomes how many are left.
     pub(crate) fn run(&self, subject: &dyn Subject, steps: &mut u32) -> Result<bool, ExecutionError> {
+        self.evaluate(subject, steps, boolean)
+    }
+
+    /// Evaluates it as [`Self::run`] does, and reads from the value what is wanted of it.
+    pub(crate) fn evaluate<T>(
+        &self,
+        subject: &dyn Subject,
+        steps: &mut u32,
+        read: impl FnOnce(&dyn Val) -> Result<T, ExecutionError>,
+    ) -> Result<T, ExecutionError> {
         let meter = Meter(Arc::new(AtomicU32::new(*steps)));
         let event = Event {
             attributes: self
@@ -52,7 +62,7 @@ impl Foreign {
         context.set_variable_resolver(&event);
         let result = meter
             .take(u64::from(CONTEXT_STEPS) + u64::from(NODE_STEPS) * u64::from(self.nodes))
-            .and_then(|()| boolean(cel::Value::resolve_val(&self.tree, &context)?.as_ref()));
+            .and_then(|()| read(cel::Value::resolve_val(&self.tree, &context)?.as_ref()));
         *steps = meter.0.load(Ordering::Relaxed);
         // An `||` may have absorbed that the steps were spent; what came out then is not the answer.
         if *steps == 0 { Err(spent()) } else { result }

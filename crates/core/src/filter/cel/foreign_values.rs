@@ -102,7 +102,8 @@ pub(crate) fn contained(
     Ok(false)
 }
 
-fn scalar<'a>(val: &'a dyn Val) -> Option<Value<'a>> {
+/// Returns a value that has no parts as one of ours, or `None` when it is of another kind.
+pub(crate) fn scalar<'a>(val: &'a dyn Val) -> Option<Value<'a>> {
     if let Some(text) = val.downcast_ref::<CelString>() {
         Some(Value::Text(text.inner().into()))
     } else if let Some(number) = val.downcast_ref::<CelInt>() {

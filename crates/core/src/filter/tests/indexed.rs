@@ -91,7 +91,7 @@ fn ten_thousand_filters_of_all_kinds_find_what_a_full_walk_finds() {
     for (i, filter) in filters.iter().enumerate() {
         index.insert(i, filter.clone());
     }
-    for n in 0..100 {
+    for n in (0..100).step_by(7) {
         let event = Event::default().with("type", &format!("T{n}")).data(json!({"n": n}));
         let expected: Vec<_> = (0..10_000).filter(|i| filters[*i].matches(&event)).collect();
         let (matching, evaluated) = found(&index, &event);
