@@ -104,10 +104,11 @@ fn stand_apart() -> io::Result<()> {
 /// The program must not see it, and somebody may be waiting for its end while the guardian outlives the server.
 fn close_inherited_files() {
     let Ok(entries) = std::fs::read_dir("/proc/self/fd") else { return };
-    // The listing's own descriptor is closed once this is collected; closing its number again just fails.
     let numbers: Vec<i32> =
         entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect();
-    for number in numbers.into_iter().filter(|number| *number > 2) {
+    // The listing's own descriptor is among them, and closed by now.
+    let open = |number: &i32| std::fs::symlink_metadata(format!("/proc/self/fd/{number}")).is_ok();
+    for number in numbers.into_iter().filter(|number| *number > 2).filter(open) {
         #[expect(
             unsafe_code,
             reason = "files that nothing in this process owns can only be closed by number"

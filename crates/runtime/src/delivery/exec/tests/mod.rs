@@ -58,9 +58,14 @@ fn attempt(number: u32) -> AttemptId {
     AttemptId::parse("dlv_01", number).unwrap()
 }
 
-/// Waits, off the runtime, until a script has opened and written the FIFO.
+/// Waits until a script has written the FIFO and closed it. A script that never does fails the test.
 async fn heard(fifo: PathBuf) -> String {
-    tokio::task::spawn_blocking(move || std::fs::read_to_string(fifo).unwrap()).await.unwrap()
+    use tokio::io::AsyncReadExt;
+    let mut reader = tokio::net::unix::pipe::OpenOptions::new().open_receiver(fifo).unwrap();
+    let mut text = String::new();
+    let read = tokio::time::timeout(Duration::from_secs(120), reader.read_to_string(&mut text)).await;
+    read.expect("the script has started").unwrap();
+    text
 }
 
 fn text(output: &Output) -> String {
