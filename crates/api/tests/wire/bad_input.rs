@@ -239,10 +239,7 @@ fn sizes_are_limited_to_the_byte() {
         code(reader.batch(&format!("[{}]", [small.as_str(); 4].join(",")).into()).unwrap_err()),
         Code::BatchTooLarge
     );
-    assert_eq!(
-        code(reader.lines(&[small.as_str(); 4].join("\n").into()).unwrap_err()),
-        Code::BatchTooLarge
-    );
+    assert_eq!(code(reader.lines(&[small.as_str(); 4].join("\n").into()).unwrap_err()), Code::BatchTooLarge);
     assert_eq!(
         code(reader.batch(&format!("[{}]", " ".repeat(299)).into()).unwrap_err()),
         Code::BatchTooLarge

@@ -5,6 +5,7 @@ mod bad_input;
 mod errors;
 mod http_modes;
 mod nouns;
+mod properties;
 mod shapes;
 mod specification;
 
