@@ -1,6 +1,6 @@
 //! Writing JSON by hand: strings, and text without its white space.
 
-use super::scan::plain_run;
+use super::escape::plain_run;
 
 /// Appends `text` as a JSON string.
 pub(crate) fn string(out: &mut Vec<u8>, text: &str) {
