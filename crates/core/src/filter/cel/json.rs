@@ -142,7 +142,7 @@ impl Output {
                 self.open(sorted.len(), depth)?;
                 let mut members = Map::new();
                 for (written, name) in sorted {
-                    let value = values.get(name).map_err(|_| Unwritable::Twice(written.clone()))?;
+                    let value = values.get(name).map_err(|_| kind())?;
                     let written = self.name(&written)?;
                     members.insert(written, self.foreign(value.as_ref(), depth + 1)?);
                 }
