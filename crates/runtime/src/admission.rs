@@ -114,7 +114,9 @@ impl Definitions {
         let Some(schema) = topic.by_type.get(&event.event_type) else { return Ok(Vec::new()) };
         let errors = match schema {
             Ok(validator) => violations(validator, event),
-            Err(reason) => vec![(Text::from(""), Text::from(format!("the schema can not be used: {reason}")))],
+            Err(reason) => {
+                vec![(Text::from(""), Text::from(format!("the schema can not be used: {reason}")))]
+            }
         };
         let Some((pointer, first)) = errors.first() else { return Ok(Vec::new()) };
         let at = if pointer.is_empty() { String::new() } else { format!(" at {pointer}") };
@@ -165,7 +167,9 @@ fn violations(validator: &jsonschema::Validator, event: &Event) -> Vec<(Text, Te
 /// Compiles a JSON Schema. Nothing is fetched: a `$ref` to another document is an error.
 fn compile(json: &str) -> Result<jsonschema::Validator, String> {
     let schema: serde_json::Value = serde_json::from_str(json).map_err(|error| error.to_string())?;
-    jsonschema::options().build(&schema).map_err(|error| error.to_string())
+    let patterns = jsonschema::PatternOptions::regex().size_limit(1 << 20);
+    let options = jsonschema::options().offline().with_pattern_options(patterns);
+    options.build(&schema).map_err(|error| error.to_string())
 }
 
 /// Compiles a stored filter. It was checked when it was declared; one that an older version took and this one does

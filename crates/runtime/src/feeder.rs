@@ -59,7 +59,9 @@ impl Feeder {
         self.look_for_missed_ends();
         loop {
             let busy = self.subjects.has_behind() || self.tail < self.reader.durable();
-            let Some(taken) = self.inbox.take(if busy { Duration::ZERO } else { TELL_AFTER_IDLE }) else { return };
+            let Some(taken) = self.inbox.take(if busy { Duration::ZERO } else { TELL_AFTER_IDLE }) else {
+                return;
+            };
             let idle = taken.frames.is_empty() && taken.feedings.is_empty();
             let mut offers = Offers::default();
             // Feedings speak of definitions whose facts are durable: those come first.
@@ -172,7 +174,8 @@ impl Feeder {
             self.subjects.reached(self.tail, self.tail, &mut offers.fed);
             return;
         }
-        let selection = Selection { events_only: true, topic: self.subjects.only_topic_behind(), ..Selection::default() };
+        let selection =
+            Selection { events_only: true, topic: self.subjects.only_topic_behind(), ..Selection::default() };
         let budget = Budget { entries: RECORDS_AT_ONCE, records: RECORDS_AT_ONCE * 8, ..Budget::default() };
         let chunk = match self.reader.read(from, &selection, budget) {
             Ok(chunk) => chunk,

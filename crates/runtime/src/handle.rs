@@ -116,7 +116,10 @@ impl Handle {
         let (reply, answer) = oneshot::channel();
         let urgent = matches!(
             command,
-            Command::Settle(_) | Command::Extend { .. } | Command::StopWaiting { .. } | Command::EndPause { .. }
+            Command::Settle(_)
+                | Command::Extend { .. }
+                | Command::StopWaiting { .. }
+                | Command::EndPause { .. }
         );
         let item = Item::Command(Box::new(command), Some(reply));
         if urgent {
@@ -137,7 +140,9 @@ impl Handle {
             match self.submit(Command::Publish(Box::new(publish))).await {
                 Err(Failed::Refused(Refusal::Stale)) => {}
                 Ok(Answer::Published { receipts, replayed }) => return Ok((receipts, replayed)),
-                Ok(other) => return Err(Failed::Unreadable(format!("a publish was answered with {other:?}"))),
+                Ok(other) => {
+                    return Err(Failed::Unreadable(format!("a publish was answered with {other:?}")));
+                }
                 Err(failed) => return Err(failed),
             }
         }
@@ -151,7 +156,8 @@ impl Handle {
     pub fn admit(&self, publishing: &Publishing) -> Result<Publish, Refusal> {
         let definitions = self.shared.admission.current();
         let events = publishing.drafts.iter().enumerate();
-        let events = events.map(|(index, draft)| definitions.admit(draft, index)).collect::<Result<_, _>>()?;
+        let events =
+            events.map(|(index, draft)| definitions.admit(draft, index)).collect::<Result<_, _>>()?;
         Ok(Publish {
             events,
             expected_revision: publishing.expected_revision,
@@ -225,8 +231,7 @@ impl Handle {
 
     /// Stops waiting; what was leased just before is still taken.
     async fn give_up(&self, guard: &Waiting, receive: &mut oneshot::Receiver<Vec<Pulled>>) -> Vec<Pulled> {
-        let stop =
-            Command::StopWaiting { subscription: guard.subscription.clone(), waiter: guard.waiter };
+        let stop = Command::StopWaiting { subscription: guard.subscription.clone(), waiter: guard.waiter };
         if self.submit(stop).await.is_err() {
             return Vec::new();
         }
@@ -252,7 +257,10 @@ impl Handle {
     /// # Errors
     /// When the log can not be read.
     pub async fn event_at(&self, position: Position) -> Result<Option<Arc<Event>>, Failed> {
-        Ok(self.read_log(move |reader| reader.get(position)).await?.and_then(|recorded| event_of(recorded.fact)))
+        Ok(self
+            .read_log(move |reader| reader.get(position))
+            .await?
+            .and_then(|recorded| event_of(recorded.fact)))
     }
 
     /// Reads the log where waiting for the disk harms nobody.

@@ -140,8 +140,7 @@ impl Mailbox {
                     if left.is_zero() {
                         break;
                     }
-                    queues =
-                        self.came.wait_timeout(queues, left).unwrap_or_else(PoisonError::into_inner).0;
+                    queues = self.came.wait_timeout(queues, left).unwrap_or_else(PoisonError::into_inner).0;
                 }
             }
         }

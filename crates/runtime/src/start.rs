@@ -157,7 +157,10 @@ impl Outlet for Outside {
 
     fn broken(&self, error: &AppendError) {
         let reason = telemetry::chain(error);
-        tracing::error!(error = reason, "the log has failed; the process ends so that the next start finds the truth");
+        tracing::error!(
+            error = reason,
+            "the log has failed; the process ends so that the next start finds the truth"
+        );
         (self.on_broken)(&reason);
     }
 }
@@ -203,7 +206,13 @@ impl Runtime {
         let outside =
             Arc::new(Outside { workers, feeder: feeder_inbox.clone(), on_broken: config.on_broken });
         let writer = Arc::new(Writer::new(engine, outside.clone(), durable));
-        let mut runtime = Runtime { handle, writer: writer.clone(), threads: Vec::new(), feeder: feeder_inbox.clone(), tasks };
+        let mut runtime = Runtime {
+            handle,
+            writer: writer.clone(),
+            threads: Vec::new(),
+            feeder: feeder_inbox.clone(),
+            tasks,
+        };
         runtime.spawn("cantus-writer", {
             let writer = writer.clone();
             move || writer.run()
@@ -228,7 +237,8 @@ impl Runtime {
     }
 
     fn spawn(&mut self, name: &'static str, run: impl FnOnce() + Send + 'static) -> Result<(), StartError> {
-        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(run).map_err(StartError::Thread)?;
+        let thread =
+            std::thread::Builder::new().name(name.to_owned()).spawn(run).map_err(StartError::Thread)?;
         self.threads.push((name, thread));
         Ok(())
     }
@@ -246,7 +256,9 @@ impl Runtime {
         shared.mailbox.drain();
         self.tasks.close();
         if tokio::time::timeout(drain, self.tasks.wait()).await.is_err() {
-            tracing::warn!("attempts still run; they go on under their guardians and are adopted by the next start");
+            tracing::warn!(
+                "attempts still run; they go on under their guardians and are adopted by the next start"
+            );
         }
         shared.mailbox.close();
         self.feeder.close();

@@ -216,7 +216,10 @@ impl Turn {
         if let Some(low) = self.writer.is_space_low() {
             let before = self.shared.space_low.swap(low, Ordering::Relaxed);
             if before != low {
-                tracing::warn!(low, "free space has passed the low-water mark; publishes are refused while it is low");
+                tracing::warn!(
+                    low,
+                    "free space has passed the low-water mark; publishes are refused while it is low"
+                );
             }
         }
         if let Some(by_ms) = self.shared.clock.wall_jump() {
@@ -228,7 +231,8 @@ impl Turn {
         }
         let mut stepped = Stepped::default();
         let lag = if last { 1 } else { CURSOR_LAG };
-        if let Err(Stop::Damaged(reason)) = self.coordinator.note_cursors(Self::now(batch), lag, &mut stepped) {
+        if let Err(Stop::Damaged(reason)) = self.coordinator.note_cursors(Self::now(batch), lag, &mut stepped)
+        {
             self.damaged(reason);
         }
         Self::collect(stepped, batch);
@@ -240,7 +244,8 @@ impl Turn {
 
     /// Takes a small step of the checkpoint, so that no turn stalls.
     fn checkpoint_step(&mut self) {
-        if let Some((reached, at, rows)) = self.rows.take_if(|(reached, ..)| *reached <= self.shared.reader.durable())
+        if let Some((reached, at, rows)) =
+            self.rows.take_if(|(reached, ..)| *reached <= self.shared.reader.durable())
         {
             let rows = rows.into_iter().map(|(key, row)| (key.to_bytes(), row)).collect();
             if let Some(checkpoint) = &mut self.checkpoint {
@@ -284,7 +289,10 @@ impl Turn {
                 let rows = rows.into_iter().map(|(key, row)| (key.to_bytes(), row)).collect();
                 if let Err(error) = checkpoint.commit(rows, reached, at) {
                     let reason = telemetry::chain(&error);
-                    tracing::error!(reason, "the last checkpoint was not written; the next start replays more");
+                    tracing::error!(
+                        reason,
+                        "the last checkpoint was not written; the next start replays more"
+                    );
                     return;
                 }
             }

@@ -50,7 +50,10 @@ impl Batch {
     /// Tells whether somebody waits for the sync. Leases and cursors alone can wait for the next one.
     fn is_awaited(&self) -> bool {
         let idle = |recorded: &Recorded| {
-            matches!(recorded.fact, Fact::DeliveryLeased(_) | Fact::CursorMoved(_) | Fact::DeliveryExtended(_))
+            matches!(
+                recorded.fact,
+                Fact::DeliveryLeased(_) | Fact::CursorMoved(_) | Fact::DeliveryExtended(_)
+            )
         };
         !self.answers.is_empty()
             || !self.reads.is_empty()
@@ -93,7 +96,11 @@ struct Queue {
 }
 
 impl Writer {
-    pub(crate) fn new(engine: Box<dyn Engine>, outlet: Arc<dyn Outlet>, durable: watch::Sender<Position>) -> Self {
+    pub(crate) fn new(
+        engine: Box<dyn Engine>,
+        outlet: Arc<dyn Outlet>,
+        durable: watch::Sender<Position>,
+    ) -> Self {
         Self {
             engine: Mutex::new(engine),
             queue: Mutex::default(),

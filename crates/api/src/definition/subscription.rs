@@ -156,7 +156,7 @@ impl Start {
         let cursor = (1..=512).contains(&text.len())
             && text
                 .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'=' | b'~'))
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'=' | b'~' | b':'))
             && text.bytes().any(|b| b.is_ascii_digit())
             && !looks_like_a_date(text);
         if cursor {

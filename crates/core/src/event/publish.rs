@@ -198,12 +198,13 @@ impl Batch<'_> {
             return Ok(());
         };
         let publishers = &topic.definition.publishers;
-        let agent = self.publish.agent.as_ref().map_or("", AgentName::as_str);
-        if publishers.is_empty() || publishers.iter().any(|allowed| **allowed == *agent) {
+        let agent = self.publish.agent.as_ref();
+        let allowed = agent.is_some_and(|agent| publishers.iter().any(|pattern| pattern.matches(agent)));
+        if publishers.is_empty() || allowed {
             return Ok(());
         }
-        let (topic, agent) =
-            (name.text().clone(), Text::from(if agent.is_empty() { "anybody" } else { agent }));
+        let agent = Text::from(agent.map_or("anybody", AgentName::as_str));
+        let topic = name.text().clone();
         Err(Stop::Refused(Refusal::TopicNotAllowed { topic, agent, verb: "publish to" }))
     }
 

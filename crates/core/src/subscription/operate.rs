@@ -69,7 +69,7 @@ fn check_subscribers(view: &View<'_>, id: &SubscriptionId, definition: &Subscrip
     for (name, topic) in &view.state.topics {
         let allowed = &topic.definition.subscribers;
         let meant = definition.topics.iter().any(|pattern| pattern.literal() == Some(name.as_str()));
-        if meant && !allowed.is_empty() && !allowed.iter().any(|agent| **agent == *id.agent.as_str()) {
+        if meant && !allowed.is_empty() && !allowed.iter().any(|pattern| pattern.matches(&id.agent)) {
             let (topic, agent) = (name.text().clone(), id.agent.text().clone());
             return Err(Stop::Refused(Refusal::TopicNotAllowed { topic, agent, verb: "subscribe to" }));
         }

@@ -2,6 +2,7 @@
 
 use minicbor::{Decode, Encode};
 
+use crate::agent::AgentPattern;
 use crate::text::Text;
 use crate::time::Span;
 
@@ -20,10 +21,10 @@ pub struct Topic {
     pub validation: Validation,
     /// Agents that may publish here; empty means all.
     #[n(3)]
-    pub publishers: Vec<Text>,
+    pub publishers: Vec<AgentPattern>,
     /// Agents that may subscribe; empty means all.
     #[n(4)]
-    pub subscribers: Vec<Text>,
+    pub subscribers: Vec<AgentPattern>,
     /// How long events are kept.
     #[n(5)]
     pub retain_age: Option<Span>,

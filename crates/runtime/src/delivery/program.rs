@@ -62,12 +62,17 @@ pub(super) fn spec(
 
 fn prompt(attempt: &Attempt, text: &str) -> Result<Vec<u8>, Failure> {
     let subject = EventSubject::new(&attempt.event);
-    let invalid = |error: String| failure(Class::InvalidPayload, &format!("the prompt can not be made: {error}"));
+    let invalid =
+        |error: String| failure(Class::InvalidPayload, &format!("the prompt can not be made: {error}"));
     let template = template::Template::parse(text).map_err(|error| invalid(error.to_string()))?;
     let rendered = template.render(&attributes(&subject), subject.data());
     let rendered = rendered.map_err(|error| invalid(error.to_string()))?;
     for unknown in &rendered.unknown {
-        tracing::warn!(delivery = attempt.delivery_text, path = unknown, "the prompt names what the event lacks");
+        tracing::warn!(
+            delivery = attempt.delivery_text,
+            path = unknown,
+            "the prompt names what the event lacks"
+        );
     }
     Ok(rendered.text.into_bytes())
 }
@@ -133,8 +138,12 @@ fn produced(
     answering: &Answering<'_>,
 ) -> Result<Result<crate::admission::Draft, Refusal>, answer::AnswerError> {
     let data = match on_success.data {
-        Produced::Stdout => Some((answer.success_data(answer::SuccessData::Stdout)?.into(), "text/plain; charset=utf-8")),
-        Produced::StdoutJson => Some((answer.success_data(answer::SuccessData::StdoutJson)?.into(), "application/json")),
+        Produced::Stdout => {
+            Some((answer.success_data(answer::SuccessData::Stdout)?.into(), "text/plain; charset=utf-8"))
+        }
+        Produced::StdoutJson => {
+            Some((answer.success_data(answer::SuccessData::StdoutJson)?.into(), "application/json"))
+        }
         Produced::Nothing => None,
     };
     let parts = Parts { event_type: on_success.event_type.clone(), topic: on_success.topic.clone(), data };
@@ -158,7 +167,11 @@ fn failed(ended: &Outcome, class: Class, message: &str) -> Failure {
         End::Exited(code) if code != 0 => Some(code),
         _ => None,
     };
-    Failure { exit_code, output_tail: (!tail.is_empty()).then(|| Text::from(tail)), ..failure(class, message) }
+    Failure {
+        exit_code,
+        output_tail: (!tail.is_empty()).then(|| Text::from(tail)),
+        ..failure(class, message)
+    }
 }
 
 /// The same classes, by the core's names.

@@ -21,7 +21,9 @@ pub(super) fn transform(
     let event = answering.event;
     let subject = EventSubject::new(event);
     let evaluate = |what: &str, expression: &Text| {
-        let invalid = |error: String| failure(Class::InvalidPayload, &format!("`{what}` of the publish action: {error}"));
+        let invalid = |error: String| {
+            failure(Class::InvalidPayload, &format!("`{what}` of the publish action: {error}"))
+        };
         let expression = Expression::compile(expression).map_err(|error| invalid(error.to_string()))?;
         expression.evaluate(&subject).map_err(|error| invalid(error.to_string()))
     };

@@ -108,7 +108,8 @@ impl Workers {
                 self.settle(&attempt, answer, true).await;
             }
             Action::Pause(pause) => {
-                let parked = outcome::Said::Parked { agents: pause.agents.clone(), until: pause.until.clone() };
+                let parked =
+                    outcome::Said::Parked { agents: pause.agents.clone(), until: pause.until.clone() };
                 self.settle(&attempt, parked, true).await;
             }
             // Declared anew as an inbox while the attempt was on its way: a worker will get it when the lease ends.
@@ -152,11 +153,7 @@ impl Workers {
     }
 
     fn answering<'a>(&self, attempt: &'a Attempt) -> Answering<'a> {
-        Answering {
-            event: &attempt.event,
-            agent: &attempt.subscription.agent,
-            now: self.handle.now(),
-        }
+        Answering { event: &attempt.event, agent: &attempt.subscription.agent, now: self.handle.now() }
     }
 
     /// Brings an outcome back until it is taken. Returns whether it was.
@@ -179,7 +176,10 @@ impl Workers {
             };
             match self.handle.submit(Command::Settle(Box::new(settle))).await {
                 Ok(Answer::Settled(Settled::Late)) => {
-                    tracing::info!(delivery = attempt.delivery_text, "an answer came after its lease; it is stored");
+                    tracing::info!(
+                        delivery = attempt.delivery_text,
+                        "an answer came after its lease; it is stored"
+                    );
                     return true;
                 }
                 Ok(_) => return true,
@@ -195,7 +195,10 @@ impl Workers {
                 }
             }
         }
-        tracing::error!(delivery = attempt.delivery_text, "an outcome was not taken; the next start collects it");
+        tracing::error!(
+            delivery = attempt.delivery_text,
+            "an outcome was not taken; the next start collects it"
+        );
         false
     }
 
@@ -246,7 +249,9 @@ impl Workers {
         });
         match ended.await {
             Ok(Ok(0)) => {}
-            Ok(Ok(ended)) => tracing::info!(ended, "attempts that the log has settled or never knew were ended"),
+            Ok(Ok(ended)) => {
+                tracing::info!(ended, "attempts that the log has settled or never knew were ended")
+            }
             Ok(Err(error)) => tracing::warn!(%error, "attempts of the last start could not be listed"),
             Err(error) => tracing::warn!(%error, "attempts of the last start could not be listed"),
         }

@@ -187,7 +187,12 @@ impl Subjects {
     }
 
     /// Finds the lanes that are fed from the log and want an event.
-    pub(crate) fn match_behind(&mut self, position: Position, event: &Event, mut offer: impl FnMut(u32, u32)) {
+    pub(crate) fn match_behind(
+        &mut self,
+        position: Position,
+        event: &Event,
+        mut offer: impl FnMut(u32, u32),
+    ) {
         let subject = EventSubject::new(event);
         let mut matching = std::mem::take(&mut self.matching);
         matching.clear();
@@ -214,7 +219,12 @@ impl Subjects {
 
     /// Says that the log was read up to `reached` for the lanes that were behind it. Those that have come to `tail`
     /// keep up from now on.
-    pub(crate) fn reached(&mut self, reached: Position, tail: Position, fed: &mut Vec<(u32, usize, u32, Position)>) {
+    pub(crate) fn reached(
+        &mut self,
+        reached: Position,
+        tail: Position,
+        fed: &mut Vec<(u32, usize, u32, Position)>,
+    ) {
         while let Some((position, number, index)) = self.behind.first().copied() {
             if position >= reached && reached < tail {
                 return;
@@ -259,7 +269,10 @@ impl Subjects {
     }
 
     /// Lists the lanes that keep up, as read up to a position.
-    pub(crate) fn live_lanes(&self, up_to: Position) -> impl Iterator<Item = (u32, usize, u32, Position)> + '_ {
+    pub(crate) fn live_lanes(
+        &self,
+        up_to: Position,
+    ) -> impl Iterator<Item = (u32, usize, u32, Position)> + '_ {
         self.subscriptions.iter().flat_map(move |(number, subject)| {
             let lanes = subject.lanes.iter().enumerate();
             lanes

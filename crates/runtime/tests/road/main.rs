@@ -1,0 +1,5 @@
+//! The road of an event through the runtime, on the engine in memory: publish, deliver, retry, dead-letter, replay.
+
+mod given;
+mod inbox;
+mod restart;
