@@ -107,6 +107,7 @@ facts! {
     1 => EventPublished,
     2 => EventDeferred,
     3 => RequestAnswered,
+    4 => EventLost,
     10 => TopicDeclared,
     11 => TopicRemoved,
     12 => AgentDeclared,
@@ -201,6 +202,21 @@ pub struct EventDeferred {
     /// The delivery it answers.
     #[n(3)]
     pub answers: Option<DeliveryId>,
+}
+
+/// An accepted event could not be published when it was due: the part of the log that holds it is lost.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct EventLost {
+    /// Where it was deferred.
+    #[n(0)]
+    pub deferred_at: Position,
+    /// Its id.
+    #[n(1)]
+    pub event_id: Text,
+    /// Its topic.
+    #[n(2)]
+    pub topic: Text,
 }
 
 /// A request with an idempotency key was answered.

@@ -25,4 +25,4 @@ pub use admission::{Admission, Draft};
 pub use clock::Clock;
 pub use handle::{Failed, Handle, Publishing, PulledEvent};
 pub use recovery::RecoveryError;
-pub use start::{Answering, Config, ExecSettings, Parts, Runtime, StartError, Wire};
+pub use start::{Answering, Config, EXIT_BROKEN, ExecSettings, Parts, Runtime, StartError, Wire};

@@ -23,7 +23,7 @@ use tokio_util::task::TaskTracker;
 use crate::admission::{Admission, Draft};
 use crate::clock::Clock;
 use crate::delivery::Workers;
-use crate::delivery::exec::Exec;
+use crate::delivery::exec::{Exec, Keep};
 use crate::feeder::{self, Feeder};
 use crate::handle::{Handle, Shared};
 use crate::mailbox::Mailbox;
@@ -31,6 +31,14 @@ use crate::recovery::{self, RecoveryError};
 use crate::telemetry;
 use crate::turn::Turn;
 use crate::writer::{Outlet, Writer};
+
+/// The exit code of a process whose log or state can not go on (`EX_SOFTWARE` of sysexits).
+pub const EXIT_BROKEN: i32 = 70;
+
+/// How long the files of attempts are kept once their outcome is in the log, and how many bytes of them.
+const ATTEMPTS_KEPT: Keep = Keep { max_age: Duration::from_secs(7 * 24 * 3600), max_bytes: 1 << 30 };
+/// How often old files of attempts are looked for.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
 /// How events look outside. The runtime runs programs and reads their answers, but knows no wire format.
 pub trait Wire: Send + Sync {
@@ -233,6 +241,9 @@ impl Runtime {
             .collect();
         outside.workers.end_unknown(&attempts).await;
         outside.effects(owed);
+        if let Some(exec) = runtime.handle.exec() {
+            tokio::spawn(sweep(exec.clone(), runtime.handle.stopping()));
+        }
         Ok(runtime)
     }
 
@@ -276,6 +287,25 @@ impl Runtime {
         });
         if joined.await.is_err() {
             tracing::error!("stopping was interrupted");
+        }
+    }
+}
+
+/// Removes old files of attempts, until the server stops.
+async fn sweep(exec: Exec, mut stopping: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            _ = tokio::time::sleep(SWEEP_EVERY) => {}
+            _ = stopping.wait_for(|stopping| *stopping) => return,
+        }
+        let exec = exec.clone();
+        match tokio::task::spawn_blocking(move || exec.sweep(ATTEMPTS_KEPT)).await {
+            Ok(Ok(swept)) if swept.removed > 0 => {
+                tracing::debug!(removed = swept.removed, "old attempts removed")
+            }
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "old files of attempts could not be removed"),
+            Err(_) => return,
         }
     }
 }

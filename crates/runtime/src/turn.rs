@@ -132,7 +132,11 @@ impl Turn {
                 }
                 Err(Stop::Refused(refusal)) => return Err(Failed::Refused(refusal)),
                 Err(Stop::Need(keys)) => self.load(keys)?,
-                Err(Stop::Damaged(reason)) => return Err(self.damaged(reason)),
+                Err(Stop::Damaged(reason)) => {
+                    tracing::error!(reason, "what a decision needs can not be read");
+                    return Err(Failed::Unreadable(reason));
+                }
+                Err(Stop::Broken(reason)) => self.broken(&reason),
             }
         }
         Err(Failed::Unreadable("a decision asked for ever more to be loaded".to_owned()))
@@ -143,6 +147,9 @@ impl Turn {
         for key in keys {
             let loaded = match &key {
                 Key::Event(position) => {
+                    if *position > self.shared.reader.durable() {
+                        self.writer.flush();
+                    }
                     let recorded = self.shared.reader.get(*position);
                     let recorded = recorded.map_err(|error| Failed::Unreadable(telemetry::chain(&error)))?;
                     Loaded::Event(recorded.and_then(|recorded| event_of(recorded.fact)))
@@ -160,10 +167,11 @@ impl Turn {
         Ok(())
     }
 
-    /// What was stored contradicts itself: nothing more is decided on it.
-    fn damaged(&mut self, reason: String) -> Failed {
-        tracing::error!(reason, "state and log contradict each other");
-        Failed::Unreadable(reason)
+    /// A fact could not be applied: nothing that was decided since is let out, and the process ends. The next start
+    /// rebuilds the state from the log.
+    fn broken(&self, reason: &str) -> ! {
+        tracing::error!(reason, "state and log contradict each other; the process ends");
+        std::process::exit(crate::start::EXIT_BROKEN);
     }
 
     /// A delivery's lease needs its event to be durable only, all other effects need their facts to be.
@@ -196,13 +204,14 @@ impl Turn {
                     break;
                 }
                 Err(Stop::Damaged(reason)) => {
-                    self.damaged(reason);
+                    tracing::error!(reason, "what a timer needs can not be read");
                     break;
                 }
+                Err(Stop::Broken(reason)) => self.broken(&reason),
             }
         }
-        if let Err(Stop::Damaged(reason)) = self.coordinator.dispatch(now, LEASES_MAX, &mut stepped) {
-            self.damaged(reason);
+        if let Err(stop) = self.coordinator.dispatch(now, LEASES_MAX, &mut stepped) {
+            self.broken(&format!("{stop:?}"));
         }
         Self::collect(stepped, batch);
     }

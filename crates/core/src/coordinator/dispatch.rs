@@ -8,8 +8,8 @@ use crate::command::{Answer, Now, Pull, Pulled};
 use crate::effect::{Deliver, Effect};
 use crate::event::Event;
 use crate::fact::{
-    AgentSeen, AgentsResumed, CursorMoved, DeliveryExpired, DeliveryLeased, DeliveryParked, EventPublished,
-    Fact, SubscriptionResumed,
+    AgentSeen, AgentsResumed, CursorMoved, DeliveryExpired, DeliveryLeased, DeliveryParked, EventLost,
+    EventPublished, Fact, SubscriptionResumed,
 };
 use crate::hash;
 use crate::ids::{DeliveryId, Position, Token};
@@ -426,9 +426,10 @@ pub(super) fn timer(view: &View<'_>, timer: Timer) -> Result<Vec<Fact>, Stop> {
         }
         Timer::EventDue(position) => {
             let Some(deferred) = view.state.deferred.get(&position) else { return Ok(Vec::new()) };
-            let event = view
-                .event(position)?
-                .ok_or_else(|| Stop::Damaged(format!("the deferred event at {position} can not be read")))?;
+            let Some(event) = view.event(position)? else {
+                let (event_id, topic) = (deferred.event_id.clone(), deferred.topic.clone());
+                return Ok(vec![Fact::from(EventLost { deferred_at: position, event_id, topic })]);
+            };
             let revision = match &event.stream {
                 Some(stream) => Some(view.revision(stream)? + 1),
                 None => None,

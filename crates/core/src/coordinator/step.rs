@@ -159,9 +159,7 @@ impl Coordinator {
     pub(super) fn record(&mut self, fact: Fact, now: Now, stepped: &mut Stepped) -> Result<(), Stop> {
         let recorded = Recorded { position: self.state.position.next(), at: now.at, fact };
         let before = self.before(&recorded.fact);
-        self.state
-            .apply(&recorded)
-            .map_err(|impossible: Impossible| Stop::Damaged(impossible.to_string()))?;
+        self.state.apply(&recorded).map_err(|impossible: Impossible| Stop::Broken(impossible.to_string()))?;
         self.follow(&recorded, before, &mut stepped.effects);
         stepped.facts.push(recorded);
         Ok(())

@@ -58,6 +58,8 @@ pub enum Stop {
     Refused(Refusal),
     /// These must be loaded first; then the command is decided again. Nothing was applied.
     Need(Vec<Key>),
-    /// What was stored can not be read.
+    /// What was stored can not be read. Nothing was applied.
     Damaged(String),
+    /// A fact that was decided could not be applied: the coordinator is not to be used any more.
+    Broken(String),
 }

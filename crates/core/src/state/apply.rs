@@ -58,6 +58,7 @@ impl State {
         match &recorded.fact {
             Fact::EventPublished(fact) => self.event_published(position, at, fact),
             Fact::EventDeferred(fact) => self.event_deferred(position, at, fact),
+            Fact::EventLost(fact) => self.drop_deferred(fact.deferred_at),
             Fact::RequestAnswered(fact) => self.request_answered(position, at, fact),
             Fact::TopicDeclared(fact) => self.topic_declared(fact),
             Fact::TopicRemoved(fact) => self.topic_removed(fact),
@@ -140,12 +141,7 @@ impl State {
         topic.last = Some(position);
         match fact.deferred_at {
             None => self.remember_identity(event, fact.content, position, at),
-            Some(deferred) => {
-                self.touch(Key::Deferred(deferred));
-                if let Some(gone) = self.deferred.remove(&deferred) {
-                    self.timers.remove(&(gone.due, Timer::EventDue(deferred)));
-                }
-            }
+            Some(deferred) => self.drop_deferred(deferred),
         }
         if let (Some(stream), Some(revision)) = (&event.stream, fact.revision) {
             let hash = hash::of(stream);
@@ -173,6 +169,13 @@ impl State {
             },
         );
         self.timers.insert((due, Timer::EventDue(position)));
+    }
+
+    fn drop_deferred(&mut self, position: Position) {
+        self.touch(Key::Deferred(position));
+        if let Some(gone) = self.deferred.remove(&position) {
+            self.timers.remove(&(gone.due, Timer::EventDue(position)));
+        }
     }
 
     /// Returns the event's topic, made when its declaration fact is older than the base.

@@ -16,7 +16,7 @@ use crate::refusal::Refusal;
 use crate::row::{Key, Loaded};
 use crate::subscription::Until;
 use crate::text::Text;
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 
 /// Decides what a worker's answer leads to.
 ///
@@ -224,10 +224,15 @@ pub(crate) fn failed(
         retry::Verdict::DeadLetter(reason) => reason,
     };
     let event = match event {
-        Some(event) => event,
-        None => view.event(id.position)?.ok_or_else(|| {
-            Stop::Damaged(format!("the event at {} can not be read, its delivery stays leased", id.position))
-        })?,
+        Some(event) => Some(event),
+        None => view.event(id.position)?,
+    };
+    let Some(event) = event else {
+        // Without its body it can be no dead letter: it stays visible as a retry until the log can be read again.
+        let due = now.after(subscription.definition().retry.max_delay.max(Span::seconds(30)));
+        attempt.next_at = Some(due);
+        let fact = DeliveryFailed { delivery: id, story, attempt, actor };
+        return Ok((vec![Fact::from(fact)], Settled::Retrying(due)));
     };
     let mut attempts: Vec<Attempt> = open.attempts.iter().cloned().collect();
     attempts.push(attempt.clone());
