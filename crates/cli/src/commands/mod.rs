@@ -1,0 +1,103 @@
+//! The commands: a folder per noun, a file per verb.
+//!
+//! A command reads its arguments, asks the server through the client library, and prints the answer. `run` is the only place that
+//! knows them all.
+
+mod agents;
+mod completions;
+mod deliveries;
+mod dlq;
+mod event;
+mod events;
+mod exec_environment;
+mod filter;
+mod publish;
+mod reconnect;
+mod reply;
+mod shape;
+mod subs;
+mod subscribe;
+mod timeline;
+mod topics;
+mod version;
+
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use clap::Subcommand;
+
+use crate::args::Cli;
+use crate::context::Context;
+use crate::exit;
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Pub(publish::Publish),
+    Sub(subscribe::Subscribe),
+    Reply(reply::Reply),
+    /// Read an event that is at hand, without a server: for agents' scripts
+    #[command(subcommand)]
+    Event(event::Verb),
+    /// Read events
+    #[command(subcommand)]
+    Events(events::Verb),
+    Timeline(timeline::Timeline),
+    /// Read deliveries: one event for one subscription
+    #[command(subcommand)]
+    Deliveries(deliveries::Verb),
+    /// Find out about dead letters, repair them, replay them
+    #[command(subcommand)]
+    Dlq(dlq::Verb),
+    /// Read topics
+    #[command(subcommand)]
+    Topics(topics::Verb),
+    /// Read and operate subscriptions
+    #[command(subcommand)]
+    Subs(subs::Verb),
+    /// Read and operate agents
+    #[command(subcommand)]
+    Agents(agents::Verb),
+    /// Try filters
+    #[command(subcommand)]
+    Filter(filter::Verb),
+    Completions(completions::Completions),
+    Version(version::Version),
+}
+
+/// Runs what the command line asked for, and returns the exit code.
+pub(crate) fn run(cli: Cli) -> ExitCode {
+    let context = Context::new(cli.global);
+    match start(cli.command, &context) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => exit::report(&error, &context.screen),
+    }
+}
+
+fn start(command: Command, context: &Context) -> Result<()> {
+    match command {
+        Command::Completions(command) => command.run(context),
+        Command::Version(command) => command.run(context),
+        Command::Reply(command) => command.run(context),
+        Command::Event(verb) => verb.run(context),
+        Command::Filter(verb) => verb.run(context),
+        Command::Pub(command) => wait(command.run(context)),
+        Command::Sub(command) => wait(command.run(context)),
+        Command::Events(verb) => wait(verb.run(context)),
+        Command::Timeline(command) => wait(command.run(context)),
+        Command::Deliveries(verb) => wait(verb.run(context)),
+        Command::Dlq(verb) => wait(verb.run(context)),
+        Command::Topics(verb) => wait(verb.run(context)),
+        Command::Subs(verb) => wait(verb.run(context)),
+        Command::Agents(verb) => wait(verb.run(context)),
+    }
+}
+
+/// Runs a command that talks to the server.
+fn wait(command: impl Future<Output = Result<()>>) -> Result<()> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("the runtime cannot be started")?
+        .block_on(command)
+}
