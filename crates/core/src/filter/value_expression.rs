@@ -30,8 +30,9 @@ impl Expression {
             )));
         }
         Composition::compile(text).map(|composition| Self(Arc::new(composition))).map_err(|mut invalid| {
-            // Some advice is about filters only.
-            invalid.hint = invalid.hint.filter(|hint| !hint.contains("filter"));
+            // Some advice is about filters only; `filter` by itself is a function.
+            invalid.hint =
+                invalid.hint.filter(|hint| !["the filter", "of filters"].iter().any(|of| hint.contains(of)));
             invalid
         })
     }

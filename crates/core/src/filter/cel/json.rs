@@ -172,3 +172,23 @@ fn not_finite(number: f64) -> &'static str {
         "negatively infinite"
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::super::tests::values::payloads;
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn the_bytes_that_are_counted_are_those_that_are_written(payload in payloads()) {
+            let (mut own, mut foreign) = (Output::new(), Output::new());
+            prop_assert_eq!(own.value(&Value::of_json(&payload), 0), Ok(payload.clone()));
+            prop_assert_eq!(foreign.foreign(foreign_values::of_json(&payload).as_ref(), 0), Ok(payload.clone()));
+            let written = payload.to_string().len();
+            prop_assert_eq!(VALUE_BYTES_MAX - own.bytes_left, written);
+            prop_assert_eq!(VALUE_BYTES_MAX - foreign.bytes_left, written);
+        }
+    }
+}

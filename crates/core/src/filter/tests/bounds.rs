@@ -169,7 +169,7 @@ fn the_budget_is_shared_by_all_conjuncts_of_an_expression() {
 }
 
 /// Texts that look like expressions, so that the parser is reached.
-fn noise() -> impl Strategy<Value = String> {
+pub(super) fn noise() -> impl Strategy<Value = String> {
     const PIECES: &[&str] = &[
         "type",
         "data",

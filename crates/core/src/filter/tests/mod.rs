@@ -6,6 +6,7 @@ mod expressions;
 mod indexed;
 mod oracle;
 mod refused;
+pub(crate) mod values;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
