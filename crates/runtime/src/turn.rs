@@ -240,9 +240,8 @@ impl Turn {
         }
         let mut stepped = Stepped::default();
         let lag = if last { 1 } else { CURSOR_LAG };
-        if let Err(Stop::Damaged(reason)) = self.coordinator.note_cursors(Self::now(batch), lag, &mut stepped)
-        {
-            self.damaged(reason);
+        if let Err(stop) = self.coordinator.note_cursors(Self::now(batch), lag, &mut stepped) {
+            self.broken(&format!("{stop:?}"));
         }
         Self::collect(stepped, batch);
     }
