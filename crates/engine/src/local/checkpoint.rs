@@ -11,9 +11,15 @@ use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 use super::reader::Reader;
 
 const VERSION: u16 = 1;
-const FORMAT_KEY: &[u8] = b"format";
-const LOG_KEY: &[u8] = b"log";
-const REACHED_KEY: &[u8] = b"reached";
+const FORMAT_KEY: &[u8] = b"m/format";
+const LOG_KEY: &[u8] = b"m/log";
+const REACHED_KEY: &[u8] = b"m/reached";
+const COMMITS_KEY: &[u8] = b"m/commits";
+const ROW: u8 = b'r';
+const COMMIT: u8 = b'c';
+
+/// The last commits leave a mark each. The store takes a damaged journal for a short one; a missing mark tells.
+const COMMIT_MARKS: u64 = 16 * 1024;
 
 const CACHE_BYTES: u64 = 32 * 1024 * 1024;
 const JOURNAL_BYTES_MAX: u64 = 128 * 1024 * 1024;
@@ -24,9 +30,10 @@ pub struct Checkpoint {
     dir: PathBuf,
     reader: Reader,
     database: Database,
-    rows: Keyspace,
-    meta: Keyspace,
+    /// Rows, marks and what is known of them share one keyspace, and with it one fate.
+    keyspace: Keyspace,
     reached: u64,
+    commits: u64,
 }
 
 /// What became of the checkpoint that was there.
@@ -98,9 +105,8 @@ impl Checkpoint {
     /// # Errors
     /// Fails if the folder cannot be written, or was written by a newer program.
     pub fn open(dir: &Path, reader: Reader) -> Result<(Self, Kept), CheckpointError> {
-        let existed = dir.join("version").exists() || dir.is_dir();
+        let existed = dir.is_dir();
         let reason = match Self::open_store(dir, &reader) {
-            Ok(checkpoint) if !existed => return Ok((checkpoint, Kept::Fresh)),
             Ok(checkpoint) => match checkpoint.judge()? {
                 Judgement::Use => {
                     let kept = Kept::Reached(checkpoint.reached);
@@ -143,14 +149,14 @@ impl Checkpoint {
                 .max_journaling_size(JOURNAL_BYTES_MAX)
                 .worker_threads(WORKERS)
                 .open()?;
-            let rows = database.keyspace("rows", KeyspaceCreateOptions::default)?;
-            let meta = database.keyspace("meta", KeyspaceCreateOptions::default)?;
-            let reached = number(&meta, REACHED_KEY)?.unwrap_or(0);
-            Ok((database, rows, meta, reached))
+            let keyspace = database.keyspace("state", KeyspaceCreateOptions::default)?;
+            let reached = number(&keyspace, REACHED_KEY)?.unwrap_or(0);
+            let commits = number(&keyspace, COMMITS_KEY)?.unwrap_or(0);
+            Ok((database, keyspace, reached, commits))
         }));
         match opened {
-            Ok(Ok((database, rows, meta, reached))) => {
-                Ok(Self { dir: dir.to_owned(), reader: reader.clone(), database, rows, meta, reached })
+            Ok(Ok((database, keyspace, reached, commits))) => {
+                Ok(Self { dir: dir.to_owned(), reader: reader.clone(), database, keyspace, reached, commits })
             }
             Ok(Err(fjall::Error::InvalidVersion(Some(version)))) => {
                 Err(Unopened::UnknownVersion(format!("{version:?} of the key-value store")))
@@ -161,10 +167,12 @@ impl Checkpoint {
     }
 
     fn judge(&self) -> Result<Judgement, CheckpointError> {
-        let read = |key| number(&self.meta, key).map_err(|error| store_error(&self.dir, "reading", error));
+        let read =
+            |key| number(&self.keyspace, key).map_err(|error| store_error(&self.dir, "reading", error));
         let (format, log_id) = (read(FORMAT_KEY)?, read(LOG_KEY)?);
         Ok(match (format, log_id) {
-            (None, _) => Judgement::Empty,
+            (None, _) if self.keyspace.first_key_value().is_none() => Judgement::Empty,
+            (None, _) => Judgement::Discard("it does not say whose it is".to_owned()),
             (Some(format), _) if format != u64::from(VERSION) => {
                 return Err(CheckpointError::UnknownVersion {
                     dir: self.dir.clone(),
@@ -179,18 +187,48 @@ impl Checkpoint {
                 self.reached,
                 self.reader.durable()
             )),
+            _ if !self.has_all_marks()? => Judgement::Discard("some of its commits are missing".to_owned()),
             _ => Judgement::Use,
         })
     }
 
+    fn has_all_marks(&self) -> Result<bool, CheckpointError> {
+        let mut found = 0;
+        for mark in self.keyspace.prefix([COMMIT]) {
+            let (key, value) = mark.into_inner().map_err(|error| store_error(&self.dir, "reading", error))?;
+            let commit = <[u8; 8]>::try_from(&value[..]).map_or(0, u64::from_le_bytes);
+            let recent = commit <= self.commits && self.commits - commit < COMMIT_MARKS;
+            if !recent || key[..] != mark_key(commit) {
+                return Ok(false);
+            }
+            found += 1;
+        }
+        Ok(found == self.commits.min(COMMIT_MARKS))
+    }
+
     /// Writes whose checkpoint this is.
-    fn begin(self) -> Result<Self, CheckpointError> {
+    fn begin(mut self) -> Result<Self, CheckpointError> {
         let mut batch = self.database.batch();
-        batch.insert(&self.meta, FORMAT_KEY, u64::from(VERSION).to_le_bytes());
-        batch.insert(&self.meta, LOG_KEY, self.reader.log_id().to_le_bytes());
-        batch.insert(&self.meta, REACHED_KEY, 0u64.to_le_bytes());
-        batch.commit().map_err(|error| store_error(&self.dir, "writing", error))?;
+        batch.insert(&self.keyspace, FORMAT_KEY, u64::from(VERSION).to_le_bytes());
+        batch.insert(&self.keyspace, LOG_KEY, self.reader.log_id().to_le_bytes());
+        self.commit_batch(batch, 0)?;
         Ok(self)
+    }
+
+    /// Commits a batch with the position it reaches and its mark.
+    fn commit_batch(
+        &mut self,
+        mut batch: fjall::OwnedWriteBatch,
+        reached: u64,
+    ) -> Result<(), CheckpointError> {
+        let commit = self.commits + 1;
+        batch.insert(&self.keyspace, REACHED_KEY, reached.to_le_bytes());
+        batch.insert(&self.keyspace, COMMITS_KEY, commit.to_le_bytes());
+        batch.insert(&self.keyspace, mark_key(commit), commit.to_le_bytes());
+        batch.commit().map_err(|error| store_error(&self.dir, "writing", error))?;
+        self.reached = reached;
+        self.commits = commit;
+        Ok(())
     }
 
     /// Returns the position all rows are as of; 0 if nothing was committed yet.
@@ -203,13 +241,14 @@ impl Checkpoint {
     /// # Errors
     /// Fails if the store cannot read it.
     pub fn load(&self, key: &[u8]) -> Result<Option<Vec<u8>>, CheckpointError> {
-        let row = self.rows.get(key).map_err(|error| store_error(&self.dir, "reading", error))?;
+        let row =
+            self.keyspace.get(row_key(key)).map_err(|error| store_error(&self.dir, "reading", error))?;
         Ok(row.map(|value| value.to_vec()))
     }
 
     /// Returns the rows whose keys begin with a prefix, in key order, as of now.
     pub fn scan(&self, prefix: &[u8]) -> Rows {
-        Rows { dir: self.dir.clone(), rows: self.rows.prefix(prefix) }
+        Rows { dir: self.dir.clone(), rows: self.keyspace.prefix(row_key(prefix)) }
     }
 
     /// Writes and removes (`None`) rows in one atomic batch that makes them rows as of `reached`.
@@ -228,14 +267,11 @@ impl Checkpoint {
         let mut batch = self.database.batch();
         for (key, value) in rows {
             match value {
-                Some(value) => batch.insert(&self.rows, key, value),
-                None => batch.remove(&self.rows, key),
+                Some(value) => batch.insert(&self.keyspace, row_key(&key), value),
+                None => batch.remove(&self.keyspace, row_key(&key)),
             }
         }
-        batch.insert(&self.meta, REACHED_KEY, reached.to_le_bytes());
-        batch.commit().map_err(|error| store_error(&self.dir, "writing", error))?;
-        self.reached = reached;
-        Ok(())
+        self.commit_batch(batch, reached)
     }
 
     /// Syncs everything, for a graceful end.
@@ -268,7 +304,7 @@ impl Iterator for Rows {
     fn next(&mut self) -> Option<Self::Item> {
         let row = self.rows.next()?.into_inner();
         Some(
-            row.map(|(key, value)| (key.to_vec(), value.to_vec()))
+            row.map(|(key, value)| (key[1..].to_vec(), value.to_vec()))
                 .map_err(|error| store_error(&self.dir, "reading", error)),
         )
     }
@@ -291,6 +327,15 @@ enum Unopened {
     Store(fjall::Error),
     UnknownVersion(String),
     Panicked,
+}
+
+fn row_key(key: &[u8]) -> Vec<u8> {
+    [&[ROW], key].concat()
+}
+
+fn mark_key(commit: u64) -> [u8; 3] {
+    let [high, low] = ((commit % COMMIT_MARKS) as u16).to_be_bytes();
+    [COMMIT, high, low]
 }
 
 fn number(meta: &Keyspace, key: &[u8]) -> Result<Option<u64>, fjall::Error> {

@@ -4,5 +4,6 @@ mod append;
 mod given;
 mod power_loss;
 mod read;
+mod real;
 mod recovery;
 mod rot;

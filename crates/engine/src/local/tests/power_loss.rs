@@ -107,8 +107,6 @@ fn check(disk: &ModelDisk, told: &Told) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
-
     #[test]
     fn a_power_loss_at_any_operation_keeps_what_was_synced_and_shows_nothing_in_part(
         steps in steps(),
