@@ -10,6 +10,7 @@ pub mod definition;
 pub mod delivery;
 pub mod error;
 pub mod event;
+pub mod github;
 pub mod ids;
 pub mod installed;
 pub mod json;
