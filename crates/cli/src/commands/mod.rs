@@ -11,6 +11,7 @@ mod event;
 mod events;
 mod exec_environment;
 mod filter;
+mod ingest;
 mod publish;
 mod reconnect;
 mod reply;
@@ -61,6 +62,9 @@ pub(crate) enum Command {
     /// Try filters
     #[command(subcommand)]
     Filter(filter::Verb),
+    /// Publish what is in files
+    #[command(subcommand)]
+    Ingest(ingest::Verb),
     Completions(completions::Completions),
     Version(version::Version),
 }
@@ -83,6 +87,7 @@ fn start(command: Command, context: &Context) -> Result<()> {
         Command::Filter(verb) => verb.run(context),
         Command::Pub(command) => wait(command.run(context)),
         Command::Sub(command) => wait(command.run(context)),
+        Command::Ingest(verb) => wait(verb.run(context)),
         Command::Events(verb) => wait(verb.run(context)),
         Command::Timeline(command) => wait(command.run(context)),
         Command::Deliveries(verb) => wait(verb.run(context)),

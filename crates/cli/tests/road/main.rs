@@ -1,0 +1,8 @@
+//! The main job through the real binary: a server that is started, published to, killed and started again, and a
+//! command line that says what happened.
+
+mod adoption;
+mod examples;
+mod kill;
+mod server;
+mod story;
