@@ -49,6 +49,7 @@ pub enum Locked {
 pub trait Guard: Debug + Send + Sync {}
 
 /// An open file. Reads and writes take their place as an argument, so one handle serves many threads.
+#[expect(clippy::len_without_is_empty, reason = "nobody asks whether a file is empty")]
 pub trait DiskFile: Debug + Send + Sync {
     /// Reads at most `buffer.len()` bytes at `offset`; 0 means the end of the file.
     fn pread(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize>;
@@ -119,4 +120,72 @@ pub(crate) fn is_full(error: &io::Error) -> bool {
 /// Says whether an error means that the device could not read its own bytes.
 pub(crate) fn is_unreadable(error: &io::Error) -> bool {
     error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    /// Reads and writes at most three bytes at a time, and is interrupted before each.
+    #[derive(Debug, Default)]
+    struct Reluctant {
+        bytes: Mutex<Vec<u8>>,
+        interrupted: Mutex<bool>,
+    }
+
+    impl Reluctant {
+        fn pause(&self) -> io::Result<()> {
+            let mut interrupted = self.interrupted.lock().unwrap();
+            *interrupted = !*interrupted;
+            if *interrupted { Err(io::ErrorKind::Interrupted.into()) } else { Ok(()) }
+        }
+    }
+
+    impl DiskFile for Reluctant {
+        fn pread(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+            self.pause()?;
+            let bytes = self.bytes.lock().unwrap();
+            let rest = &bytes[(offset as usize).min(bytes.len())..];
+            let count = rest.len().min(buffer.len()).min(3);
+            buffer[..count].copy_from_slice(&rest[..count]);
+            Ok(count)
+        }
+
+        fn pread_device(&self, offset: u64, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+            self.pread(offset, buffer).map(Some)
+        }
+
+        fn pwrite(&self, offset: u64, bytes: &[u8]) -> io::Result<usize> {
+            self.pause()?;
+            let mut all = self.bytes.lock().unwrap();
+            let part = &bytes[..bytes.len().min(3)];
+            let end = offset as usize + part.len();
+            if all.len() < end {
+                all.resize(end, 0);
+            }
+            all[offset as usize..end].copy_from_slice(part);
+            Ok(part.len())
+        }
+
+        fn fdatasync(&self) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn len(&self) -> io::Result<u64> {
+            Ok(self.bytes.lock().unwrap().len() as u64)
+        }
+    }
+
+    #[test]
+    fn short_and_interrupted_reads_and_writes_go_on() {
+        let file = Reluctant::default();
+        write_all(&file, 2, b"all of these bytes").unwrap();
+        let mut buffer = [0; 32];
+        assert_eq!(read_full(&file, 0, &mut buffer).unwrap(), 20);
+        assert_eq!(&buffer[..20], b"\0\0all of these bytes");
+        assert_eq!(read_full_device(&file, 6, &mut buffer[..4]).unwrap(), Some(4));
+        assert_eq!(&buffer[..4], b"of t");
+    }
 }

@@ -81,9 +81,7 @@ impl Inventory {
                 return Err(OpenError::UnknownVersion { file: path, found, known: index::VERSION });
             }
             Err(OpenFault::Disk(error)) if is_unreadable(&error) => {}
-            Err(OpenFault::Disk(error)) => {
-                return Err(Err::<(), _>(error).doing("reading", &path).unwrap_err().into());
-            }
+            Err(OpenFault::Disk(source)) => return Err(DiskError { action: "reading", path, source }.into()),
         }
         Ok(())
     }
@@ -121,11 +119,12 @@ impl Inventory {
         known + lost + 1
     }
 
-    /// Damage that the headers alone show. Sealed segments whose header block is lost can be read all the same.
-    pub(crate) fn damage(&self) -> Vec<Damage> {
+    /// Damage that the headers alone show, the newest segment's own aside. Sealed segments whose header block is lost can be
+    /// read all the same.
+    pub(crate) fn damage(&self, newest: Option<&Found>) -> Vec<Damage> {
         let mut damage = Vec::new();
         for (at, segment) in self.segments.iter().enumerate() {
-            let next = self.segments.get(at + 1).map(|next| next.first_position);
+            let next = self.segments.get(at + 1).or(newest).map(|next| next.first_position);
             if segment.misplaced {
                 let lost = Lost::until(segment.first_position, next.unwrap_or(segment.first_position + 1));
                 damage.push(segment.damage(0, segment.file_bytes, lost, Cause::Misplaced));
@@ -133,7 +132,7 @@ impl Inventory {
                 damage.push(segment.damage(0, HEADER_BLOCK, Lost::NOTHING, Cause::Header));
             }
         }
-        if let Some(first) = self.segments.first()
+        if let Some(first) = self.segments.first().or(newest)
             && let Some(header) = first.header
             && !first.misplaced
             && (first.first_position != 1 || header.previous_chain != genesis(header.log_id))

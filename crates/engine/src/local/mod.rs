@@ -5,7 +5,7 @@
 //!
 //! To read in this order: [`frame`] (the unit written), `segment` (the files they are in), `log` (the writer), `prepare` and
 //! `keeper` (files made ready beside it), `index` (finding), `reader` and `iterate` (reading what is durable), `scan` (telling
-//! a torn tail from damage), `inventory`, `tail` and `recovery` (opening), `verify` (looking at everything), `checkpoint` (a
+//! a torn tail from damage), `inventory`, `newest`, `tail` and `recovery` (opening), `verify` (looking at everything), `checkpoint` (a
 //! cache of state beside the log). All file operations go through `disk`.
 
 mod checkpoint;
@@ -23,6 +23,7 @@ mod keeper;
 mod log;
 #[cfg(any(test, feature = "model-disk"))]
 pub mod model_disk;
+mod newest;
 mod options;
 mod prepare;
 mod reader;

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::damage::{Cause, Damage, Lost};
 use super::disk::{is_unreadable, read_full};
 use super::error::{DiskError, ReadError};
-use super::frame::Frame;
+use super::frame::{FRAME_BYTES_LIMIT, Frame};
 use super::index::{Covers, Key, Summary};
 use super::iterate::{FrameIter, FrameIterBack};
 use super::segment::Segment;
@@ -142,7 +142,8 @@ impl Reader {
 
 /// Reads and verifies the frame a summary stands for.
 pub(crate) fn read_frame(shared: &Shared, segment: &Segment, summary: &Summary) -> Result<Frame, ReadError> {
-    let mut buffer = vec![0; if summary.covers == Covers::Frame { summary.length as usize } else { 0 }];
+    let length = if summary.covers == Covers::Frame { summary.length as usize } else { 0 };
+    let mut buffer = vec![0; length.min(FRAME_BYTES_LIMIT)];
     match read_full(&*segment.file, u64::from(summary.offset), &mut buffer) {
         Ok(count) => {
             buffer.truncate(count);

@@ -9,7 +9,7 @@ use super::disk::{Access, Disk};
 use super::error::{Doing, OpenError};
 use super::index::{IndexFile, MemoryIndex, Totals};
 use super::inventory::{Found, Inventory};
-use super::recovery::{Newest, add, ground_of_found, start_of, walk};
+use super::newest::{Newest, add, ground_of_found, start_of, walk};
 use super::scan::{Met, Sealed};
 use super::segment::name;
 use super::window::{Source, Window};
@@ -111,8 +111,9 @@ fn look(
     let mut inventory = Inventory::take(disk, dir, Access::Read)?;
     let total = inventory.segments.iter().map(|segment| segment.file_bytes).sum();
     let mut done = 0;
-    let mut report = Report { log_id: inventory.log_id, damage: inventory.damage(), ..Report::default() };
     let newest = inventory.segments.pop();
+    let damage = inventory.damage(newest.as_ref());
+    let mut report = Report { log_id: inventory.log_id, damage, ..Report::default() };
     for (at, found) in inventory.segments.iter().enumerate() {
         let next = inventory.segments.get(at + 1).or(newest.as_ref());
         let (Some(next), false) = (next, found.misplaced) else { continue };
@@ -181,7 +182,6 @@ fn look_at_newest(
     describe: &dyn Describe,
     report: &mut Report,
 ) -> Result<(), OpenError> {
-    report.damage.retain(|damage| damage.file != found.path || damage.cause == Cause::Missing);
     let newest = Newest::look(found, before, describe)?;
     report.damage.extend(newest.damage);
     report.tail = newest.scanned.tail.map(|tail| Unsynced {

@@ -5,6 +5,8 @@
 mod builder;
 mod decode;
 mod header;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use builder::Seal;
 pub use builder::{FrameBuilder, FrameError};

@@ -19,7 +19,7 @@ pub(crate) fn pages_for(keys: u64) -> u64 {
 
 /// Which page a key's bits are in, of so many.
 pub(crate) fn page_of(key: Key, pages: u64) -> u64 {
-    (u128::from(spread(key)) * u128::from(pages) >> 64) as u64
+    ((u128::from(spread(key)) * u128::from(pages)) >> 64) as u64
 }
 
 /// Sets a key's bits in its page.

@@ -318,6 +318,27 @@ fn a_missing_segment_is_a_gap_with_its_exact_positions() {
 }
 
 #[test]
+fn a_missing_beginning_is_told_at_every_start() {
+    let disk = ModelDisk::default();
+    let (mut log, _) = open(&disk);
+    append_numbered(&mut log, 40, 1000);
+    drop(log);
+    let mut files = segments(&disk);
+    let newest = files.pop().unwrap();
+    for file in files {
+        disk.unlink(&file).unwrap();
+    }
+    let (log, recovered) = open(&disk);
+    assert_eq!((recovered.damage.len(), recovered.damage[0].lost.first), (1, 1), "{:?}", recovered.damage);
+    assert_eq!(recovered.damage[0].file, newest);
+    let gap = recovered.damage[0].lost.last;
+    assert_eq!(
+        read_all(&log.reader())[..2],
+        [Seen::Gap(1, gap), Seen::Record(gap + 1, numbered(gap + 1, 1000))]
+    );
+}
+
+#[test]
 fn a_missing_newest_segment_is_not_taken_for_a_shorter_log() {
     let disk = ModelDisk::default();
     let (mut log, _) = open(&disk);
