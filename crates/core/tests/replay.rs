@@ -1,0 +1,443 @@
+//! Recovery runs `apply` alone: whatever happened, the facts rebuild the same state, also on top of a checkpoint that
+//! was taken in small steps while it went on happening.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use cantus_core::agent::{Agent, AgentName, Origin};
+use cantus_core::command::{
+    Admitted, Answer, Command, Install, Now, Outcome, Publish, Pull, Pulled, ReplayDeadLetter, Settle, Start,
+};
+use cantus_core::coordinator::{Limits, Offer, Offers, Stepped, Stop};
+use cantus_core::effect::Effect;
+use cantus_core::event::{Event, Kind, Priority};
+use cantus_core::fact::{Fact, Recorded};
+use cantus_core::row::{Key, Loaded};
+use cantus_core::subscription::retry::{Class, Failure, Policy};
+use cantus_core::subscription::{Action, AfterDeadLetter, Order, Place, Subscription, SubscriptionId};
+use cantus_core::topic::{Pattern, Topic, TopicName};
+use cantus_core::{Coordinator, Position, Span, State, Text, Timestamp, hash};
+use proptest::prelude::*;
+
+#[derive(Clone, Debug)]
+enum Move {
+    Publish { id: u8, key: Option<u8>, priority: u8, stream: bool, later: bool },
+    Feed,
+    Pull(u8),
+    Ack(u8),
+    Nack(u8, bool),
+    Pass(u32),
+    Pause(bool),
+    Seek(u8),
+    Replay,
+    Archive,
+    Restore,
+    Redeclare(u8),
+    Checkpoint,
+}
+
+fn moves() -> impl Strategy<Value = Move> {
+    prop_oneof![
+        6 => (any::<u8>(), proptest::option::of(0u8..3), 0u8..4, any::<bool>(), proptest::bool::weighted(0.1))
+            .prop_map(|(id, key, priority, stream, later)| Move::Publish { id, key, priority, stream, later }),
+        5 => Just(Move::Feed),
+        5 => (1u8..4).prop_map(Move::Pull),
+        4 => any::<u8>().prop_map(Move::Ack),
+        4 => (any::<u8>(), any::<bool>()).prop_map(|(which, final_)| Move::Nack(which, final_)),
+        3 => (0u32..400_000).prop_map(Move::Pass),
+        1 => any::<bool>().prop_map(Move::Pause),
+        1 => any::<u8>().prop_map(Move::Seek),
+        2 => Just(Move::Replay),
+        1 => Just(Move::Archive),
+        1 => Just(Move::Restore),
+        1 => (0u8..3).prop_map(Move::Redeclare),
+        2 => Just(Move::Checkpoint),
+    ]
+}
+
+fn definition(order: u8) -> Subscription {
+    Subscription {
+        topics: vec![Pattern::parse("tasks").expect("legal")],
+        filter: None,
+        action: Action::Inbox,
+        retry: Policy { max_retries: 1, ..Policy::default() },
+        concurrency: 4,
+        max_in_flight: 6,
+        order: [Order::Key, Order::None, Order::Topic][usize::from(order)],
+        after_dead_letter: AfterDeadLetter::Continue,
+        lease: Span::minutes(5),
+        from: Place::Start,
+        renamed_from: None,
+        origin: Origin::File,
+    }
+}
+
+fn event(id: u8, key: Option<u8>, priority: u8, stream: bool, deliver_at: Option<Timestamp>) -> Arc<Event> {
+    let id = Text::from(format!("e{id}"));
+    Arc::new(Event {
+        id: id.clone(),
+        source: Text::from("/publisher"),
+        event_type: Text::from("Happened"),
+        topic: TopicName::parse("tasks").expect("legal"),
+        correlation_id: id,
+        causation_id: None,
+        hops: 0,
+        subject: None,
+        time: Text::from("2026-01-01T00:00:00Z"),
+        kind: Kind::Event,
+        version: None,
+        to: None,
+        partition_key: key.map(|key| Text::from(format!("k{key}"))),
+        priority: Priority::ALL[usize::from(priority)],
+        stream: stream.then(|| Text::from("s")),
+        expires_at: None,
+        deliver_at,
+        data_schema: None,
+        content_type: None,
+        trace_parent: None,
+        trace_state: None,
+        extensions: Vec::new(),
+        data: None,
+    })
+}
+
+/// A state of which every stream is in memory.
+fn fresh() -> State {
+    let mut state = State::default();
+    state.streams_complete = true;
+    state
+}
+
+/// A coordinator with a log, a feeder and a checkpoint, all as plain as can be.
+struct World {
+    coordinator: Coordinator,
+    log: Vec<Recorded>,
+    at: Timestamp,
+    rounds: [u32; 4],
+    after: [Position; 4],
+    live: bool,
+    pulled: Vec<Pulled>,
+    /// The last complete checkpoint: rows as of a position.
+    checkpoint: (Position, Timestamp, BTreeMap<Key, Vec<u8>>),
+}
+
+impl World {
+    fn new() -> Self {
+        let mut world = World {
+            coordinator: Coordinator::new(fresh(), Limits::default()),
+            log: Vec::new(),
+            at: Timestamp(1_000),
+            rounds: [0; 4],
+            after: [Position(0); 4],
+            live: true,
+            pulled: Vec::new(),
+            checkpoint: (Position(0), Timestamp(0), BTreeMap::new()),
+        };
+        world.command(Command::Start(Start { version: Text::from("test"), wall: Timestamp(0) }));
+        world.install(0);
+        world
+    }
+
+    fn now(&self) -> Now {
+        Now { at: self.at, chance: self.log.len() as u64 }
+    }
+
+    fn id() -> SubscriptionId {
+        SubscriptionId::parse("worker/tasks").expect("legal")
+    }
+
+    fn install(&mut self, order: u8) {
+        self.command(Command::Install(Box::new(Install {
+            hash: Text::from(format!("{order}")),
+            source: Text::from("test"),
+            actor: Text::from("test"),
+            topics: vec![(TopicName::parse("tasks").expect("legal"), Topic { declared: true, ..Topic::default() })],
+            agents: vec![(AgentName::parse("worker").expect("legal"), Agent::default())],
+            subscriptions: vec![(Self::id(), definition(order), None)],
+        })));
+    }
+
+    /// Steps a command, loading what it needs; None when it is refused.
+    fn command(&mut self, command: Command) -> Option<Answer> {
+        let now = self.now();
+        for _ in 0..4 {
+            match self.coordinator.step(&command, now) {
+                Ok(stepped) => {
+                    let answer = stepped.answer.clone();
+                    self.take(stepped);
+                    return answer;
+                }
+                Err(Stop::Refused(_)) => return None,
+                Err(Stop::Need(keys)) => self.load(keys),
+                Err(stop) => panic!("{command:?} led to {stop:?}"),
+            }
+        }
+        panic!("{command:?} asks for ever more")
+    }
+
+    fn load(&mut self, keys: Vec<Key>) {
+        for key in keys {
+            let Key::Event(position) = key else { panic!("{key:?} is in memory") };
+            let found = self.log.iter().find(|recorded| recorded.position == position);
+            let event = found.and_then(|recorded| match &recorded.fact {
+                Fact::EventPublished(fact) => Some(fact.event.clone()),
+                Fact::EventDeferred(fact) => Some(fact.event.clone()),
+                _ => None,
+            });
+            self.coordinator.load(key, Loaded::Event(event));
+        }
+    }
+
+    fn take(&mut self, stepped: Stepped) {
+        self.log.extend(stepped.facts);
+        if let Some(Answer::Pulled(pulled)) = stepped.answer {
+            self.pulled.extend(pulled);
+        }
+        for effect in stepped.effects {
+            match effect {
+                Effect::Feed { lane, round, after, .. } => {
+                    self.rounds[lane] = round;
+                    if let Some(after) = after {
+                        self.after[lane] = after;
+                    }
+                }
+                Effect::AnswerPull { deliveries, .. } => self.pulled.extend(deliveries),
+                Effect::Deliver(_) | Effect::Cancel { .. } => {}
+            }
+        }
+    }
+
+    fn feed(&mut self) {
+        let definition = self.coordinator.state.subscription(&Self::id()).expect("declared").definition().clone();
+        let number = self.coordinator.state.subscription_numbers[&Self::id()];
+        let mut offers = Offers::default();
+        for recorded in &self.log {
+            let Fact::EventPublished(fact) = &recorded.fact else { continue };
+            let lane = cantus_core::subscription::lanes::lane_of(&definition, fact.event.priority);
+            if recorded.position > self.after[lane] && fact.only.is_none() {
+                offers.offers.push(Offer {
+                    subscription: number,
+                    round: self.rounds[lane],
+                    position: recorded.position,
+                    recorded_at: recorded.at,
+                    event: fact.event.clone(),
+                });
+            }
+        }
+        let end = self.log.last().map_or(Position(0), |recorded| recorded.position);
+        for lane in 0..4 {
+            offers.fed.push((number, lane, self.rounds[lane], end));
+            self.after[lane] = end;
+        }
+        let mut effects = Vec::new();
+        self.coordinator.offer(offers, &mut effects);
+        self.take(Stepped { effects, ..Stepped::default() });
+    }
+
+    fn turn(&mut self) {
+        let now = self.now();
+        let mut stepped = Stepped::default();
+        loop {
+            match self.coordinator.fire(now, 1_000, &mut stepped) {
+                Ok(_) => break,
+                Err(Stop::Need(keys)) => {
+                    self.log.append(&mut stepped.facts);
+                    self.load(keys);
+                }
+                Err(stop) => panic!("a timer led to {stop:?}"),
+            }
+        }
+        self.coordinator.dispatch(now, 100, &mut stepped).expect("leases can be given");
+        self.take(stepped);
+    }
+
+    fn make(&mut self, what: &Move) {
+        match what {
+            Move::Publish { id, key, priority, stream, later } => {
+                let due = later.then(|| self.at.after(Span::seconds(30)));
+                let event = event(*id, *key, *priority, *stream, due);
+                let admitted = Admitted {
+                    content: 1,
+                    identity: hash::identity(&event.source, &event.id),
+                    warnings: Vec::new(),
+                    takers: Vec::new(),
+                    definitions: self.coordinator.state.meta.definitions,
+                    event,
+                };
+                self.command(Command::Publish(Box::new(Publish {
+                    events: vec![admitted],
+                    expected_revision: None,
+                    auto_create: false,
+                    actor: Text::from("test"),
+                    agent: None,
+                    idempotency: None,
+                })));
+            }
+            Move::Feed => self.feed(),
+            Move::Pull(max) => {
+                let pull = Pull { subscription: Self::id(), max: usize::from(*max), waiter: None };
+                self.command(Command::Pull(pull));
+            }
+            Move::Ack(which) => self.answer(*which, None),
+            Move::Nack(which, last) => {
+                let class = if *last { Class::Rejected } else { Class::Timeout };
+                self.answer(*which, Some(class));
+            }
+            Move::Pass(ms) => self.at = self.at.after(Span(u64::from(*ms))),
+            Move::Pause(true) => {
+                let until = Some(self.at.after(Span::minutes(1)));
+                let (reason, actor) = (None, Text::from("test"));
+                self.command(Command::PauseSubscription { id: Self::id(), reason, until, actor });
+            }
+            Move::Pause(false) => {
+                self.command(Command::ResumeSubscription { id: Self::id(), actor: Text::from("test") });
+            }
+            Move::Seek(share) => {
+                let after = Position(self.log.len() as u64 * u64::from(*share) / 255);
+                let actor = Text::from("test");
+                self.command(Command::Seek { id: Self::id(), after, dry_run: false, actor });
+            }
+            Move::Replay => {
+                let Some(dead) = self.coordinator.state.dead_letters.values().next().cloned() else { return };
+                let replay = ReplayDeadLetter {
+                    id: dead.id,
+                    seen_edit: None,
+                    to: None,
+                    publish: None,
+                    to_topic: false,
+                    event: event(0, None, 2, false, None),
+                    recorded_at: dead.opened_at,
+                    actor: Text::from("test"),
+                    note: None,
+                };
+                self.command(Command::ReplayDeadLetter(Box::new(replay)));
+            }
+            Move::Archive => {
+                let ids: Vec<_> = self.coordinator.state.dead_letters.keys().copied().collect();
+                for id in ids {
+                    let (note, actor) = (Text::from("away"), Text::from("test"));
+                    self.command(Command::ArchiveDeadLetter { id, note, actor });
+                }
+            }
+            Move::Restore => {
+                let ids: Vec<_> = self.coordinator.state.dead_letters.keys().copied().collect();
+                for id in ids {
+                    self.command(Command::RestoreDeadLetter { id, actor: Text::from("test") });
+                }
+            }
+            Move::Redeclare(order) => self.install(*order),
+            Move::Checkpoint => self.coordinator.state.begin_checkpoint(),
+        }
+        self.turn();
+        // One row per turn: the checkpoint takes many turns, and rows change before their turn comes.
+        if let Some((reached, at, rows)) = self.coordinator.state.step_checkpoint(1) {
+            for (key, row) in rows {
+                match row {
+                    Some(row) => self.checkpoint.2.insert(key, row),
+                    None => self.checkpoint.2.remove(&key),
+                };
+            }
+            (self.checkpoint.0, self.checkpoint.1) = (reached, at);
+        }
+        self.live = true;
+    }
+
+    fn answer(&mut self, which: u8, class: Option<Class>) {
+        if self.pulled.is_empty() {
+            return;
+        }
+        let pulled = self.pulled.remove(usize::from(which) % self.pulled.len());
+        let outcome = match class {
+            None => Outcome::Ack(Ok(Box::new(Publish {
+                events: Vec::new(),
+                expected_revision: None,
+                auto_create: false,
+                actor: Text::from("test"),
+                agent: None,
+                idempotency: None,
+            }))),
+            Some(class) => Outcome::Nack(Failure {
+                class,
+                message: Text::from("no"),
+                exit_code: None,
+                status: None,
+                output_tail: None,
+                delay: None,
+                refusal: None,
+            }),
+        };
+        self.command(Command::Settle(Box::new(Settle {
+            delivery: pulled.delivery,
+            token: pulled.token,
+            outcome,
+            event: None,
+            refusal_fails: false,
+            actor: Text::from("/worker"),
+        })));
+    }
+}
+
+/// All rows of a state.
+fn rows(state: &mut State, before: BTreeMap<Key, Vec<u8>>) -> BTreeMap<Key, Vec<u8>> {
+    let mut rows = before;
+    while state.step_checkpoint(usize::MAX).is_some() {}
+    state.begin_checkpoint();
+    let (.., changed) = state.step_checkpoint(usize::MAX).expect("it is complete");
+    for (key, row) in changed {
+        match row {
+            Some(row) => rows.insert(key, row),
+            None => rows.remove(&key),
+        };
+    }
+    rows
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_facts_rebuild_the_state(what in proptest::collection::vec(moves(), 1..120)) {
+        let mut world = World::new();
+        for one in &what {
+            world.make(one);
+        }
+        let mut replayed = fresh();
+        for recorded in &world.log {
+            replayed.apply(recorded).expect("a fact that was written can be applied");
+        }
+        let (reached, at, checkpoint) = std::mem::take(&mut world.checkpoint);
+        let mut restored = fresh();
+        for (key, row) in &checkpoint {
+            restored.restore(key.clone(), row).expect("a row that was written can be read");
+        }
+        restored.finish_restore(reached, at);
+        for recorded in world.log.iter().filter(|recorded| recorded.position > reached) {
+            restored.apply(recorded).expect("a fact behind the checkpoint can be applied");
+        }
+        prop_assert_eq!(&replayed.timers, &restored.timers);
+        let live: Vec<_> = world.coordinator.state.timers.iter().collect();
+        for timer in live {
+            prop_assert!(replayed.timers.contains(timer), "{:?} is not rebuilt", timer);
+        }
+        let replayed = rows(&mut replayed, BTreeMap::new());
+        prop_assert_eq!(&replayed, &rows(&mut restored, checkpoint));
+    }
+
+    #[test]
+    fn a_delivery_is_in_one_workers_hands_and_a_key_in_one_delivery(what in proptest::collection::vec(moves(), 1..120)) {
+        let mut world = World::new();
+        for one in &what {
+            world.make(one);
+            let subscription = world.coordinator.state.subscription(&World::id()).expect("declared");
+            let held = subscription.open.values().filter(|open| open.lease().is_some());
+            let mut keys: Vec<u64> = held.filter_map(|open| open.key).collect();
+            prop_assert!(subscription.leased() <= 4, "more are leased than may");
+            keys.sort_unstable();
+            let all = keys.len();
+            keys.dedup();
+            let reordered = subscription.versions.len() > 1
+                || what.iter().any(|one| matches!(one, Move::Redeclare(_) | Move::Seek(_)));
+            prop_assert!(reordered || keys.len() == all, "a key is held twice: {:?}", one);
+        }
+    }
+}
