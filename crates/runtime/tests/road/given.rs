@@ -12,7 +12,7 @@ use cantus_core::subscription::retry::{Class, Failure, Policy};
 use cantus_core::subscription::{Action, AfterDeadLetter, Order, Place, Subscription, SubscriptionId};
 use cantus_core::topic::{Pattern, Topic, TopicName};
 use cantus_core::{Refusal, Span, Text, hash};
-use cantus_engine::{Memory, MemoryCheckpoint};
+use cantus_engine::{Checkpoint, Engine, Memory, MemoryCheckpoint};
 use cantus_runtime::{Answering, Config, Draft, Handle, Parts, Publishing, PulledEvent, Runtime, Wire};
 
 /// A wire format of one's own: the runtime knows none.
@@ -99,10 +99,40 @@ pub(crate) fn inbox() -> Subscription {
 }
 
 /// What outlives a restart.
-#[derive(Clone, Default)]
-pub(crate) struct Disk {
-    pub(crate) memory: Memory,
-    pub(crate) checkpoint: MemoryCheckpoint,
+#[derive(Clone)]
+pub(crate) enum Disk {
+    /// Nothing is written anywhere.
+    Memory(Memory, MemoryCheckpoint),
+    /// The local engine in a folder.
+    Folder(Arc<tempfile::TempDir>),
+}
+
+impl Default for Disk {
+    fn default() -> Self {
+        Disk::Memory(Memory::new(), MemoryCheckpoint::default())
+    }
+}
+
+impl Disk {
+    pub(crate) fn folder() -> Self {
+        Disk::Folder(Arc::new(tempfile::tempdir().expect("a temporary folder")))
+    }
+
+    fn open(&self) -> (Box<dyn Engine>, Box<dyn Checkpoint>) {
+        match self {
+            Disk::Memory(memory, checkpoint) => (Box::new(memory.clone()), Box::new(checkpoint.clone())),
+            Disk::Folder(folder) => {
+                let options = cantus_engine::local::Options {
+                    segment_bytes_first: 64 * 1024,
+                    segment_bytes_max: 256 * 1024,
+                    reserve_bytes: 0,
+                    ..cantus_engine::local::Options::default()
+                };
+                let opened = cantus_engine::open(folder.path(), options).expect("the log opens");
+                (opened.engine, opened.checkpoint)
+            }
+        }
+    }
 }
 
 /// A runtime with agent `/worker` and its inbox `worker/tasks`.
@@ -114,7 +144,11 @@ pub(crate) struct Given {
 
 impl Given {
     pub(crate) async fn with(subscription: Subscription) -> Self {
-        let given = Self::start(Disk::default()).await;
+        Self::with_disk(Disk::default(), subscription).await
+    }
+
+    pub(crate) async fn with_disk(disk: Disk, subscription: Subscription) -> Self {
+        let given = Self::start(disk).await;
         given.install(vec![("worker/tasks", subscription)]).await;
         given
     }
@@ -128,10 +162,8 @@ impl Given {
             exec: None,
             on_broken: Box::new(|reason| panic!("the log failed: {reason}")),
         };
-        let runtime =
-            Runtime::start(Box::new(disk.memory.clone()), Box::new(disk.checkpoint.clone()), config)
-                .await
-                .expect("a runtime starts");
+        let (engine, checkpoint) = disk.open();
+        let runtime = Runtime::start(engine, checkpoint, config).await.expect("a runtime starts");
         Self { handle: runtime.handle(), runtime, disk }
     }
 
@@ -234,7 +266,9 @@ impl Given {
     pub(crate) async fn restarted(self) -> Self {
         let disk = self.disk.clone();
         self.runtime.stop(Duration::from_secs(5)).await;
-        disk.memory.crash();
+        if let Disk::Memory(memory, _) = &disk {
+            memory.crash();
+        }
         Self::start(disk).await
     }
 }

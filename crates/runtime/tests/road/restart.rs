@@ -3,7 +3,7 @@
 use cantus_core::command::Settled;
 use cantus_core::subscription::retry::Class;
 
-use crate::given::{Given, event, ids, inbox, keyed};
+use crate::given::{Disk, Given, event, ids, inbox, keyed};
 
 #[tokio::test]
 async fn what_was_not_acknowledged_is_delivered_after_a_restart_and_the_rest_is_not() {
@@ -37,4 +37,39 @@ async fn identities_and_order_survive() {
     given.nothing_to_pull().await;
     given.ack(&pulled[0]).await;
     assert_eq!(ids(&given.pull(1).await), ["a2"]);
+}
+
+#[tokio::test]
+async fn the_log_alone_rebuilds_everything_when_the_checkpoint_is_deleted() {
+    for with_checkpoint in [true, false] {
+        let disk = Disk::folder();
+        let given = Given::with_disk(disk.clone(), inbox()).await;
+        for round in 0..50 {
+            let events: Vec<_> =
+                (0..20).map(|n| keyed(&format!("{round}-{n}"), &format!("k{}", n % 3))).collect();
+            given.publish(&events).await;
+        }
+        for _ in 0..10 {
+            for pulled in given.pull(3).await {
+                given.ack(&pulled).await;
+            }
+        }
+        let count = async |given: &Given| {
+            let counts = given.handle.read(|it, _| {
+                let subscription = it.state.subscriptions.values().next().map(|it| it.acked);
+                (subscription, it.state.topics.values().map(|topic| topic.events).sum::<u64>())
+            });
+            counts.await.expect("read")
+        };
+        let before = count(&given).await;
+        given.runtime.stop(std::time::Duration::from_secs(5)).await;
+        if let (false, Disk::Folder(folder)) = (with_checkpoint, &disk) {
+            std::fs::remove_dir_all(folder.path().join("checkpoint")).expect("it is deleted");
+        }
+        let given = Given::start(disk).await;
+        assert_eq!(count(&given).await, before, "with the checkpoint: {with_checkpoint}");
+        assert_eq!(given.publish(&[keyed("0-0", "k0")]).await, [true]);
+        let next = given.pull(3).await;
+        assert_eq!(ids(&next).len(), 3);
+    }
 }
