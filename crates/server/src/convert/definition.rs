@@ -1,110 +1,42 @@
-//! Definitions: the file's words into the core's.
-//!
-//! What is read here was checked when it was read; what can still go wrong is what only the core knows.
+//! Definitions: what a file or a request declares becomes what the core installs.
 
 use cantus_api::definition as wire;
+use cantus_api::error::{Code, Problem};
 use cantus_core::agent::{Agent, AgentName, AgentPattern, Origin};
-use cantus_core::command::Install;
-use cantus_core::ids::Position;
+use cantus_core::filter::{Expression, Filter, InvalidFilter};
+use cantus_core::subscription::retry::{Backoff, Policy};
 use cantus_core::subscription::{
-    Action, AfterDeadLetter, ExecAction, Feed, OnSuccess, Order, PauseAction, Place, Produced, PublishAction, Sandbox,
-    Subscription, SubscriptionId, Until, retry,
+    Action, AfterDeadLetter, ExecAction, Feed, OnSuccess, Order, PauseAction, Place, Produced, PublishAction,
+    Sandbox, Subscription, SubscriptionId, Until,
 };
 use cantus_core::topic::{InvalidName, Pattern, Schema, Topic, TopicName, Validation};
-use cantus_core::{Span, Text, Timestamp};
+use cantus_core::{Position, Span, Text, Timestamp};
 
-/// A definition that the core can not take.
-#[derive(Debug, thiserror::Error)]
-pub enum DefinitionError {
-    /// A name breaks its rule.
-    #[error(transparent)]
-    Name(#[from] InvalidName),
-    /// A subscription has several topics and no name.
-    #[error("a subscription of `{agent}` has several topics and no `name`; give it one")]
-    Unnamed {
-        /// Whose.
-        agent: String,
-    },
-    /// A named retry policy is missing.
-    #[error("retry policy `{name}` of a subscription of `{agent}` is not declared under `retry_policies`")]
-    Policy {
-        /// Whose.
-        agent: String,
-        /// Which.
-        name: String,
-    },
-    /// A cursor is none of ours.
-    #[error("`{cursor}` is no cursor of this server")]
-    Cursor {
-        /// The text.
-        cursor: String,
-    },
+/// How many deliveries may be leased or wait for a retry at once when nothing is said.
+const MAX_IN_FLIGHT_DEFAULT: u32 = 10_000;
+
+/// What the server adds to definitions that do not say it.
+#[derive(Clone, Debug, Default)]
+pub struct Defaults {
+    /// How programs are confined; absent, an exec action that does not say is refused.
+    pub sandbox: Option<wire::Sandbox>,
+    /// How long and how many event ids are remembered per topic.
+    pub dedupe: Option<wire::Dedupe>,
 }
 
-/// How many leases an inbox gives out when nothing is said, and how long they last.
-const LEASE_INBOX: Span = Span::minutes(5);
-const LEASE_PUSH: Span = Span::seconds(30);
-
-/// Makes of a file's definitions what the core installs. `dedupe` are the window's ids and age for every topic.
+/// Returns a topic for the core.
 ///
 /// # Errors
-/// When a name, a policy or a cursor is not legal.
-pub fn install(
-    definitions: &wire::Definitions,
-    source: &str,
-    actor: &str,
-    dedupe: (Option<u64>, Option<Span>),
-) -> Result<Install, DefinitionError> {
-    let mut topics = Vec::new();
-    for (name, definition) in &definitions.topics {
-        let mut definition = topic(definition)?;
-        (definition.dedupe_ids, definition.dedupe_age) = dedupe;
-        topics.push((TopicName::parse(name.as_str())?, definition));
-    }
-    let (mut agents, mut subscriptions) = (Vec::new(), Vec::new());
-    for (name, definition) in &definitions.agents {
-        let address = AgentName::parse(name.as_str())?;
-        agents.push((address.clone(), agent(definition, Origin::File)));
-        for declared in &definition.subscriptions {
-            let Some(policy) = definitions.retry_policy(declared) else {
-                let policy = declared.retry.as_ref();
-                let named = policy.and_then(|retry| match retry {
-                    wire::Retry::Named(name) => Some(name.to_string()),
-                    wire::Retry::Inline(_) => None,
-                });
-                let (agent, name) = (name.to_string(), named.unwrap_or_default());
-                return Err(DefinitionError::Policy { agent, name });
-            };
-            let prompt = definition.prompt.as_deref();
-            let (id, mut made) = subscription(&address, declared, &policy, Origin::File)?;
-            if let Action::Exec(exec) = &mut made.action
-                && exec.prompt.is_none()
-            {
-                exec.prompt = prompt.map(Text::from);
-            }
-            subscriptions.push((id, made, None));
-        }
-    }
-    let canonical = serde_json::to_vec(definitions).unwrap_or_default();
-    let hash = cantus_core::hash::parts(&[&canonical]);
-    Ok(Install {
-        hash: Text::from(format!("{hash:032x}")),
-        source: Text::from(source),
-        actor: Text::from(actor),
-        topics,
-        agents,
-        subscriptions,
-    })
-}
-
-/// Makes a topic.
-fn topic(definition: &wire::Topic) -> Result<Topic, DefinitionError> {
-    let patterns = |list: &[wire::AgentPattern]| {
-        list.iter().map(|pattern| AgentPattern::parse(pattern.as_str())).collect::<Result<Vec<_>, _>>()
+/// `TOPIC_INVALID`, when a name inside breaks its rules.
+pub fn topic(topic: &wire::Topic, defaults: &Defaults) -> Result<Topic, Box<Problem>> {
+    let dedupe = defaults.dedupe.unwrap_or_default();
+    let agents = |list: &[wire::AgentPattern]| {
+        let patterns = list.iter().map(|agent| AgentPattern::parse(agent.as_str()));
+        patterns.collect::<Result<Vec<_>, _>>().map_err(|wrong| name(Code::TopicInvalid, &wrong))
     };
     Ok(Topic {
-        description: definition.description.as_deref().map(Text::from),
-        schemas: definition
+        description: topic.description.as_deref().map(Text::from),
+        schemas: topic
             .schemas
             .iter()
             .map(|(event_type, schema)| Schema {
@@ -112,173 +44,311 @@ fn topic(definition: &wire::Topic) -> Result<Topic, DefinitionError> {
                 json: Text::from(schema.to_string()),
             })
             .collect(),
-        validation: match definition.validation {
+        validation: match topic.validation {
             wire::Validation::Enforce => Validation::Enforce,
             wire::Validation::Warn => Validation::Warn,
         },
-        publishers: patterns(&definition.publishers)?,
-        subscribers: patterns(&definition.subscribers)?,
-        retain_age: definition.retain.map(span),
-        retain_bytes: definition.retain_bytes.map(wire::Size::bytes),
-        compact: definition.compact,
-        dedupe_ids: None,
-        dedupe_age: None,
+        publishers: agents(&topic.publishers)?,
+        subscribers: agents(&topic.subscribers)?,
+        retain_age: topic.retain.map(span),
+        retain_bytes: topic.retain_bytes.map(|size| size.bytes()),
+        compact: topic.compact,
+        dedupe_ids: dedupe.ids.map(u64::from),
+        dedupe_age: dedupe.window.map(span),
         declared: true,
     })
 }
 
-/// Makes an agent.
-pub fn agent(definition: &wire::Agent, origin: Origin) -> Agent {
-    let types = |list: &[wire::EventType]| list.iter().map(|name| Text::from(name.as_str())).collect();
+/// Returns the name of a topic for the core.
+///
+/// # Errors
+/// `TOPIC_INVALID`.
+pub fn topic_name(text: &str) -> Result<TopicName, Box<Problem>> {
+    TopicName::parse(text).map_err(|wrong| name(Code::TopicInvalid, &wrong))
+}
+
+/// Returns the address of an agent for the core.
+///
+/// # Errors
+/// `AGENT_INVALID`.
+pub fn agent_name(text: &str) -> Result<AgentName, Box<Problem>> {
+    AgentName::parse(text).map_err(|wrong| name(Code::AgentInvalid, &wrong))
+}
+
+/// Returns a declared agent for the core, without its subscriptions.
+pub fn agent(agent: &wire::Agent, origin: Origin) -> Agent {
+    let types = |list: &[wire::EventType]| list.iter().map(|one| Text::from(one.as_str())).collect();
     Agent {
-        description: definition.description.as_deref().map(Text::from),
-        publishes: types(&definition.publishes),
-        handles: types(&definition.handles),
-        prompt: definition.prompt.as_deref().map(Text::from),
+        description: agent.description.as_deref().map(Text::from),
+        publishes: types(&agent.publishes),
+        handles: types(&agent.handles),
+        prompt: agent.prompt.as_deref().map(Text::from),
         origin,
     }
 }
 
-/// Makes a subscription.
+/// What a subscription's definition does not hold itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Around<'a> {
+    /// Whose it is.
+    pub agent: &'a wire::AgentName,
+    /// The policy it follows.
+    pub retry: &'a wire::RetryPolicy,
+    /// What its agent says to a language model, for an exec action without a prompt of its own.
+    pub prompt: Option<&'a str>,
+    /// Who brings it.
+    pub origin: Origin,
+    /// What the server adds.
+    pub defaults: &'a Defaults,
+}
+
+/// Returns a subscription for the core, with its id. Everything in it is checked.
 ///
 /// # Errors
-/// When it has no name or one that is not legal, or its start is no cursor of ours.
+/// `SUBSCRIPTION_INVALID`, `SUBSCRIPTION_FILTER_INVALID`, `CURSOR_INVALID` and `EXEC_NOT_ALLOWED`, with pointers into the
+/// subscription.
 pub fn subscription(
-    agent: &AgentName,
-    declared: &wire::Subscription,
-    policy: &wire::RetryPolicy,
-    origin: Origin,
-) -> Result<(SubscriptionId, Subscription), DefinitionError> {
-    let Some(name) = declared.effective_name() else {
-        return Err(DefinitionError::Unnamed { agent: agent.to_string() });
+    it: &wire::Subscription,
+    around: &Around<'_>,
+) -> Result<(SubscriptionId, Subscription), Box<Problem>> {
+    let Some(own_name) = it.effective_name() else {
+        let detail = "is missing: a subscription to several topics, or to a pattern, has a name of its own";
+        return Err(invalid("#/name", format!("`name` {detail}")));
     };
-    let id = SubscriptionId::new(agent.as_str(), name.as_str())?;
-    let topics = declared.topics.iter().map(|topic| Pattern::parse(topic.as_str())).collect::<Result<_, _>>()?;
-    let action = action(&declared.action)?;
-    let lease = declared.lease.map(span).unwrap_or(match action {
-        Action::Inbox => LEASE_INBOX,
-        Action::Exec(_) | Action::Publish(_) | Action::Pause(_) => LEASE_PUSH,
-    });
-    let concurrency = declared.effective_concurrency();
+    let id = SubscriptionId::new(around.agent.as_str(), own_name.as_str())
+        .map_err(|wrong| name(Code::SubscriptionInvalid, &wrong))?;
+    let topics = it.topics.iter().map(|topic| Pattern::parse(topic.as_str())).collect::<Result<_, _>>();
+    let filter = match &it.filter {
+        None | Some(serde_json::Value::Null) => None,
+        Some(filter) => {
+            Filter::compile(filter)
+                .map_err(|wrong| filter_problem(Code::SubscriptionFilterInvalid, &wrong, "#/filter"))?;
+            Some(Text::from(filter.to_string()))
+        }
+    };
+    let action = action(&it.action, around)?;
+    let concurrency = it.effective_concurrency();
+    bounds("concurrency", concurrency, wire::Subscription::MAX_CONCURRENCY)?;
+    let max_in_flight = it.max_in_flight.unwrap_or(MAX_IN_FLIGHT_DEFAULT.max(concurrency));
+    bounds("max_in_flight", max_in_flight, wire::Subscription::MAX_IN_FLIGHT)?;
+    if it.lease.is_some_and(|lease| lease.is_zero()) {
+        return Err(invalid("#/lease", "`lease` can not be 0: every lease would be over at once".to_owned()));
+    }
+    let lease_default = if matches!(action, Action::Inbox) { Span::minutes(5) } else { Span::seconds(30) };
     let definition = Subscription {
-        topics,
-        filter: declared.filter.as_ref().map(|filter| Text::from(filter.to_string())),
+        topics: topics.map_err(|wrong: InvalidName| name(Code::SubscriptionInvalid, &wrong))?,
+        filter,
         action,
-        retry: retry_policy(policy),
+        retry: policy(around.retry),
         concurrency,
-        // Retries wait in flight too: room for some beside what runs.
-        max_in_flight: declared.max_in_flight.unwrap_or_else(|| concurrency.saturating_mul(4).clamp(1_024, 65_536)),
-        order: match declared.order {
+        max_in_flight,
+        order: match it.order {
             wire::Order::Key => Order::Key,
             wire::Order::None => Order::None,
             wire::Order::Topic => Order::Topic,
         },
-        after_dead_letter: match declared.after_dead_letter {
+        after_dead_letter: match it.after_dead_letter {
             wire::AfterDeadLetter::Continue => AfterDeadLetter::Continue,
         },
-        lease,
-        from: place(&declared.from)?,
-        renamed_from: declared.renamed_from.as_ref().map(|name| Text::from(name.as_str())),
-        origin,
+        lease: it.lease.map_or(lease_default, span),
+        from: place(&it.from)?,
+        renamed_from: it.renamed_from.as_ref().map(|name| Text::from(name.as_str())),
+        origin: around.origin,
     };
     Ok((id, definition))
 }
 
-fn action(action: &wire::Action) -> Result<Action, DefinitionError> {
-    Ok(match action {
-        wire::Action::Exec(exec) => Action::Exec(Box::new(exec_action(exec)?)),
-        wire::Action::Inbox(_) => Action::Inbox,
-        wire::Action::Publish(publish) => Action::Publish(PublishAction {
-            event_type: publish.event_type.as_ref().map(value_text),
-            topic: publish.topic.as_ref().map(value_text),
-            data: publish.data.as_deref().map(Text::from),
-        }),
-        wire::Action::Pause(pause) => Action::Pause(PauseAction {
-            agents: pause
-                .agents
-                .iter()
-                .map(|pattern| AgentPattern::parse(pattern.as_str()))
-                .collect::<Result<_, _>>()?,
-            until: match &pause.until {
-                wire::PauseUntil::After(after) => Until::After(span(*after)),
-                wire::PauseUntil::Event { event_type } => {
-                    let filter = serde_json::json!({ "type": event_type.as_str() });
-                    Until::Event(Text::from(filter.to_string()))
-                }
-            },
-        }),
+fn bounds(key: &str, value: u32, max: u32) -> Result<(), Box<Problem>> {
+    if (1..=max).contains(&value) {
+        return Ok(());
+    }
+    Err(invalid(&format!("#/{key}"), format!("`{key}` is {value}; it can be 1 to {max}")))
+}
+
+fn place(start: &wire::Start) -> Result<Place, Box<Problem>> {
+    Ok(match start {
+        wire::Start::Start => Place::Start,
+        wire::Start::End => Place::End,
+        wire::Start::Time(time) => Place::Time(Timestamp(time.as_millisecond())),
+        wire::Start::Cursor(cursor) => Place::After(Position::parse(cursor).ok_or_else(|| {
+            let detail = format!("`{cursor}` is no cursor of this server");
+            Box::new(Problem::new(Code::CursorInvalid, detail.clone()).at("#/from", detail))
+        })?),
     })
 }
 
-/// A plain name is CEL too: a literal.
-fn value_text(text: &wire::ValueText) -> Text {
-    match text.name() {
-        Some(name) => Text::from(format!("\"{name}\"")),
-        None => Text::from(text.0.as_str()),
-    }
+fn action(action: &wire::Action, around: &Around<'_>) -> Result<Action, Box<Problem>> {
+    Ok(match action {
+        wire::Action::Inbox(_) => Action::Inbox,
+        wire::Action::Exec(exec) => Action::Exec(Box::new(exec_action(exec, around)?)),
+        wire::Action::Publish(publish) => {
+            let part = |key: &str, text: Option<String>| {
+                let Some(text) = text else { return Ok(None) };
+                Expression::compile(&text).map_err(|wrong| {
+                    filter_problem(Code::SubscriptionInvalid, &wrong, &format!("#/action/publish/{key}"))
+                })?;
+                Ok::<_, Box<Problem>>(Some(Text::from(text)))
+            };
+            // A plain name is that name: as an expression it is a text of its own.
+            let value = |text: &wire::ValueText| match text.name() {
+                Some(name) => format!("\"{name}\""),
+                None => text.0.clone(),
+            };
+            Action::Publish(PublishAction {
+                event_type: part("type", publish.event_type.as_ref().map(value))?,
+                topic: part("topic", publish.topic.as_ref().map(value))?,
+                data: part("data", publish.data.clone())?,
+            })
+        }
+        wire::Action::Pause(pause) => {
+            let agents = pause.agents.iter().map(|agent| AgentPattern::parse(agent.as_str()));
+            let agents = agents.collect::<Result<Vec<_>, _>>();
+            Action::Pause(PauseAction {
+                agents: agents.map_err(|wrong| name(Code::SubscriptionInvalid, &wrong))?,
+                until: match &pause.until {
+                    wire::PauseUntil::After(duration) => Until::After(span(*duration)),
+                    wire::PauseUntil::Event { event_type } => {
+                        let filter = serde_json::json!({ "type": event_type.as_str() });
+                        Until::Event(Text::from(filter.to_string()))
+                    }
+                },
+            })
+        }
+    })
 }
 
-fn exec_action(exec: &wire::Exec) -> Result<ExecAction, DefinitionError> {
-    let on_success = match &exec.on_success {
-        Some(on_success) => Some(OnSuccess {
-            event_type: Text::from(on_success.event_type.as_str()),
-            topic: on_success.topic.as_ref().map(|topic| TopicName::parse(topic.as_str())).transpose()?,
-            data: match on_success.data {
-                wire::SuccessData::Stdout => Produced::Stdout,
-                wire::SuccessData::StdoutJson => Produced::StdoutJson,
-            },
-        }),
-        None => None,
+fn exec_action(exec: &wire::Exec, around: &Around<'_>) -> Result<ExecAction, Box<Problem>> {
+    let sandbox = match exec.sandbox.or(around.defaults.sandbox) {
+        Some(wire::Sandbox::None) => Sandbox::None,
+        None => {
+            let detail = format!(
+                "the exec action of {} does not say how its program is confined, and confinement is not available yet",
+                around.agent
+            );
+            let hint = "write `sandbox: none` into the action, or into `server`, to run it unconfined";
+            let problem = Problem::new(Code::ExecNotAllowed, detail.clone()).at("#/action/sandbox", detail);
+            return Err(Box::new(problem.hint(hint)));
+        }
     };
+    let prompt = exec.prompt.as_deref().or(around.prompt.filter(|_| exec.stdin == wire::Stdin::Prompt));
     Ok(ExecAction {
-        argv: exec.argv.iter().map(|argument| Text::from(argument.as_str())).collect(),
+        argv: exec.argv.iter().map(|one| Text::from(one.as_str())).collect(),
         cwd: exec.cwd.as_deref().map(Text::from),
-        env: exec.env.iter().map(|(name, value)| (Text::from(name.as_str()), Text::from(value.as_str()))).collect(),
-        pass_env: exec.pass_env.iter().map(|name| Text::from(name.as_str())).collect(),
+        env: exec.env.iter().map(|(name, value)| (Text::from(&**name), Text::from(&**value))).collect(),
+        pass_env: exec.pass_env.iter().map(|one| Text::from(one.as_str())).collect(),
         stdin: match exec.stdin {
             wire::Stdin::Event => Feed::Event,
             wire::Stdin::Data => Feed::Data,
             wire::Stdin::Prompt => Feed::Prompt,
         },
-        prompt: exec.prompt.as_deref().map(Text::from),
+        prompt: prompt.map(Text::from),
         timeout: span(exec.timeout),
-        on_success,
-        sandbox: Sandbox::None,
+        on_success: match &exec.on_success {
+            None => None,
+            Some(on_success) => Some(OnSuccess {
+                event_type: Text::from(on_success.event_type.as_str()),
+                topic: match &on_success.topic {
+                    Some(topic) => Some(topic_name(topic.as_str())?),
+                    None => None,
+                },
+                data: match on_success.data {
+                    wire::SuccessData::Stdout => Produced::Stdout,
+                    wire::SuccessData::StdoutJson => Produced::StdoutJson,
+                },
+            }),
+        },
+        sandbox,
     })
 }
 
-/// Makes a retry policy.
-pub fn retry_policy(policy: &wire::RetryPolicy) -> retry::Policy {
-    let list = |entries: &[wire::FailureClass]| entries.iter().map(|entry| Text::from(entry.to_string())).collect();
-    let thousandths = |number: f64| (number * 1_000.0).round().clamp(0.0, f64::from(u32::MAX)) as u32;
-    retry::Policy {
+/// Returns a retry policy for the core.
+pub fn policy(policy: &wire::RetryPolicy) -> Policy {
+    let classes = |list: &[wire::FailureClass]| list.iter().map(|one| Text::from(one.to_string())).collect();
+    // The bounds of a policy keep both far inside the range.
+    let thousandths = |share: f64| (share * 1000.0).round() as u32;
+    Policy {
         max_retries: policy.max_retries,
         backoff: match policy.backoff_type {
-            wire::Backoff::Exponential => retry::Backoff::Exponential,
-            wire::Backoff::Linear => retry::Backoff::Linear,
-            wire::Backoff::Fixed => retry::Backoff::Fixed,
+            wire::Backoff::Exponential => Backoff::Exponential,
+            wire::Backoff::Linear => Backoff::Linear,
+            wire::Backoff::Fixed => Backoff::Fixed,
         },
         initial_delay: span(policy.initial_delay),
         max_delay: span(policy.max_delay),
-        retry_on: list(&policy.retry_on),
-        no_retry_on: list(&policy.no_retry_on),
+        retry_on: classes(&policy.retry_on),
+        no_retry_on: classes(&policy.no_retry_on),
         multiplier_thousandths: thousandths(policy.multiplier),
         jitter_thousandths: thousandths(policy.jitter),
     }
 }
 
-fn place(start: &wire::Start) -> Result<Place, DefinitionError> {
-    Ok(match start {
-        wire::Start::Start => Place::Start,
-        wire::Start::End => Place::End,
-        wire::Start::Time(time) => Place::Time(Timestamp(time.as_millisecond())),
-        wire::Start::Cursor(cursor) => {
-            let position = Position::parse(cursor);
-            Place::After(position.ok_or_else(|| DefinitionError::Cursor { cursor: cursor.clone() })?)
-        }
+fn span(duration: wire::Duration) -> Span {
+    Span(duration.as_millis())
+}
+
+fn name(code: Code, wrong: &InvalidName) -> Box<Problem> {
+    Box::new(Problem::new(code, wrong.to_string()))
+}
+
+fn invalid(pointer: &str, detail: String) -> Box<Problem> {
+    Box::new(Problem::new(Code::SubscriptionInvalid, detail.clone()).at(pointer, detail))
+}
+
+/// Returns the problem of a wrong filter or expression, whose place begins at `pointer`.
+pub fn filter_problem(code: Code, wrong: &InvalidFilter, pointer: &str) -> Box<Problem> {
+    let detail = format!("line {}, column {}: {}", wrong.line, wrong.column, wrong.message);
+    let problem = Problem::new(code, detail.clone()).at(format!("{pointer}{}", wrong.pointer), detail);
+    Box::new(match &wrong.hint {
+        Some(hint) => problem.hint(hint.clone()),
+        None => problem,
     })
 }
 
-fn span(duration: wire::Duration) -> Span {
-    Span(duration.as_millis())
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn declared(json: &str, defaults: &Defaults) -> Result<(SubscriptionId, Subscription), Box<Problem>> {
+        let create: cantus_api::subscription::Create = cantus_api::json::read(json.as_bytes(), 128)?;
+        let retry = wire::RetryPolicy::default();
+        let around =
+            Around { agent: &create.agent, retry: &retry, prompt: None, origin: Origin::Api, defaults };
+        subscription(&create.subscription, &around)
+    }
+
+    #[test]
+    fn a_wrong_filter_is_refused_with_its_place() {
+        let json = r#"{"agent":"a","topic":"t","filter":{"all":[{"exact":{"type":"A"}},"type =="]}}"#;
+        let problem = declared(json, &Defaults::default()).unwrap_err();
+        assert!(problem.is(Code::SubscriptionFilterInvalid), "{problem}");
+        assert!(problem.errors[0].pointer.as_deref().unwrap().starts_with("#/filter/"), "{problem}");
+        assert!(problem.detail.contains("line 1, column"), "{problem}");
+    }
+
+    #[test]
+    fn a_program_without_a_word_on_its_confinement_runs_only_where_the_server_says_how() {
+        let json = r#"{"agent":"a","topic":"t","action":{"exec":["true"]}}"#;
+        let refused = declared(json, &Defaults::default()).unwrap_err();
+        assert!(refused.is(Code::ExecNotAllowed) && refused.hint.unwrap().contains("sandbox: none"));
+        let defaults = Defaults { sandbox: Some(wire::Sandbox::None), dedupe: None };
+        assert!(declared(json, &defaults).is_ok());
+    }
+
+    #[test]
+    fn a_plain_name_in_a_publish_action_is_that_name() {
+        let json = r#"{"agent":"a","topic":"t","action":{"publish":{"topic":"other.topic","type":"data.next + 'x'"}}}"#;
+        let (id, definition) = declared(json, &Defaults::default()).unwrap();
+        assert_eq!(id.to_string(), "a/t");
+        let Action::Publish(publish) = definition.action else { panic!("it publishes") };
+        assert_eq!(publish.topic.as_deref(), Some("\"other.topic\""));
+        assert_eq!(publish.event_type.as_deref(), Some("data.next + 'x'"));
+    }
+
+    #[test]
+    fn several_topics_without_a_name_are_refused() {
+        let problem = declared(r#"{"agent":"a","topics":["t","u"]}"#, &Defaults::default()).unwrap_err();
+        assert!(
+            problem.is(Code::SubscriptionInvalid) && problem.errors[0].pointer.as_deref() == Some("#/name")
+        );
+    }
 }
