@@ -14,6 +14,10 @@ mod token;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    // First of all and without reading anything else: it must work whatever the environment says.
+    if let Some(folder) = commands::guardian_folder() {
+        return cantus_runtime::delivery::exec::guardian::main(&folder);
+    }
     let cli = match args::parse() {
         Ok(cli) => cli,
         Err(code) => return code,

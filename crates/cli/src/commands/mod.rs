@@ -4,6 +4,7 @@
 //! knows them all.
 
 mod agents;
+mod check;
 mod completions;
 mod deliveries;
 mod dlq;
@@ -11,10 +12,13 @@ mod event;
 mod events;
 mod exec_environment;
 mod filter;
+mod health;
 mod ingest;
 mod publish;
 mod reconnect;
 mod reply;
+mod schema;
+mod serve;
 mod shape;
 mod subs;
 mod subscribe;
@@ -22,6 +26,7 @@ mod timeline;
 mod topics;
 mod version;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
@@ -34,6 +39,10 @@ use crate::exit;
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Dev(serve::Dev),
+    Serve(serve::Serve),
+    Check(check::Check),
+    Schema(schema::Schema),
     Pub(publish::Publish),
     Sub(subscribe::Subscribe),
     Reply(reply::Reply),
@@ -65,8 +74,18 @@ pub(crate) enum Command {
     /// Publish what is in files
     #[command(subcommand)]
     Ingest(ingest::Verb),
+    Health(health::Health),
     Completions(completions::Completions),
     Version(version::Version),
+}
+
+/// Returns the folder of the attempt to guard, if this process was started as `cantus guardian FOLDER`: by a server, for itself.
+pub(crate) fn guardian_folder() -> Option<PathBuf> {
+    let mut words = std::env::args_os().skip(1);
+    match (words.next()?, words.next(), words.next()) {
+        (word, Some(folder), None) if word == "guardian" => Some(folder.into()),
+        _ => None,
+    }
 }
 
 /// Runs what the command line asked for, and returns the exit code.
@@ -80,6 +99,11 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
 
 fn start(command: Command, context: &Context) -> Result<()> {
     match command {
+        Command::Dev(command) => command.run(context),
+        Command::Serve(command) => command.run(context),
+        Command::Check(command) => command.run(context),
+        Command::Schema(command) => command.run(context),
+        Command::Health(command) => wait(command.run(context)),
         Command::Completions(command) => command.run(context),
         Command::Version(command) => command.run(context),
         Command::Reply(command) => command.run(context),

@@ -184,6 +184,16 @@ impl Screen {
         }
     }
 
+    /// Says something on stderr, also when quiet was asked for.
+    pub(crate) fn say(&self, text: &str) {
+        say(text);
+    }
+
+    /// Returns a text for stderr in a tone, coloured if stderr has colours.
+    pub(crate) fn paint_error(&self, tone: Tone, text: &str) -> String {
+        if self.error_colors { tone.paint(text) } else { text.to_owned() }
+    }
+
     /// Says an error on stderr.
     pub(crate) fn error(&self, text: &str) {
         let label = if self.error_colors { Tone::Bad.paint("error:") } else { "error:".to_owned() };
