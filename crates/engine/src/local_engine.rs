@@ -125,7 +125,7 @@ impl Reader for LocalReader {
     fn read(&self, after: Position, selection: &Selection, budget: Budget) -> Result<Chunk, ReadError> {
         let mut chunk = Collecting::new(budget, after);
         let durable = self.0.durable();
-        let mut frames = self.0.frames(after.0 + 1).only(Self::passes(selection));
+        let mut frames = self.0.frames(after.0.saturating_add(1)).only(Self::passes(selection));
         loop {
             let Some(next) = frames.next() else {
                 // Frames that were passed over are read as well as the others.
@@ -194,7 +194,7 @@ impl Reader for LocalReader {
             Term::Correlation(hash) => (local::Term::CORRELATION, hash),
             Term::Stream(hash) => (local::Term::STREAM, hash),
         };
-        let found = self.0.lookup(class, hash, after.0 + 1, limit);
+        let found = self.0.lookup(class, hash, after.0.saturating_add(1), limit);
         let found = found.map_err(|error| ReadError::Engine(Box::new(error)))?;
         Ok(found.into_iter().map(Position).collect())
     }
@@ -317,7 +317,7 @@ impl Checkpoint for LocalCheckpoint {
         reached: Position,
         _at: Timestamp,
     ) -> Result<(), CheckpointError> {
-        self.checkpoint.commit(rows.into_iter(), reached.0).map_err(failed)
+        self.checkpoint.commit(rows, reached.0).map_err(failed)
     }
 
     fn close(self: Box<Self>) -> Result<(), CheckpointError> {

@@ -3,6 +3,7 @@
 use super::lanes::{Place, lane_of};
 use super::{Stage, State, SubscriptionId};
 use crate::coordinator::Coordinator;
+use crate::dead_letter::Status;
 use crate::event::{Event, EventSubject};
 use crate::filter::{Explanation, Filter};
 use crate::ids::{DeadLetterId, DeliveryId, Position};
@@ -122,7 +123,7 @@ impl Coordinator {
         if position <= subscription.began {
             return why(Verdict::BeforeStart, None);
         }
-        if !dead_letters.is_empty() {
+        if dead_letters.iter().any(|id| !self.succeeded_at_last(*id, position)) {
             return why(Verdict::Dead, Some(newest));
         }
         if let Some(to) = event.to.as_ref().filter(|to| **to != subscription.id.agent) {
@@ -142,6 +143,15 @@ impl Coordinator {
             return why(Verdict::Settled, Some(newest));
         }
         why(Verdict::Waiting(self.causes(subscription, event, position, 0)), Some(0))
+    }
+
+    /// Tells whether a dead letter is resolved by a replay of this very event, not of an edited one.
+    fn succeeded_at_last(&self, id: DeadLetterId, position: Position) -> bool {
+        self.state.dead_letters.get(&id).is_some_and(|dead_letter| {
+            let last = dead_letter.replays.last().and_then(|replay| replay.delivery);
+            let resolved = dead_letter.status == Status::Resolved;
+            resolved && last.is_some_and(|delivery| delivery.position == position)
+        })
     }
 
     fn causes(&self, subscription: &State, event: &Event, position: Position, generation: u16) -> Vec<Cause> {
