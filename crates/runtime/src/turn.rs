@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use cantus_core::command::{Answer, Command, Now};
+use cantus_core::command::{Answer, Command, Now, Pulled};
 use cantus_core::coordinator::{Stepped, Stop};
 use cantus_core::effect::Effect;
 use cantus_core::row::{Key, Loaded};
@@ -108,8 +108,11 @@ impl Turn {
         match item {
             Item::Command(command, reply) => {
                 let answer = self.command(&command, batch);
-                if let Some(reply) = reply {
-                    batch.answers.push((reply, answer));
+                match reply {
+                    // A lease may start once it is written: its event is durable already.
+                    Some(reply) if self.may_leave_written(&answer) => batch.leases.push((reply, answer)),
+                    Some(reply) => batch.answers.push((reply, answer)),
+                    None => {}
                 }
             }
             Item::Read(read) => batch.reads.push(read(&self.coordinator, Self::now(batch))),
@@ -127,7 +130,7 @@ impl Turn {
             match self.coordinator.step(command, now) {
                 Ok(stepped) => {
                     let answer = stepped.answer.clone().unwrap_or(Answer::Done);
-                    Self::collect(stepped, batch);
+                    self.collect(stepped, batch);
                     return Ok(answer);
                 }
                 Err(Stop::Refused(refusal)) => return Err(Failed::Refused(refusal)),
@@ -174,14 +177,30 @@ impl Turn {
         std::process::exit(crate::start::EXIT_BROKEN);
     }
 
+    fn may_leave_written(&self, answer: &Result<Answer, Failed>) -> bool {
+        match answer {
+            Ok(Answer::Pulled(pulled)) => !self.holds_replay(pulled),
+            Ok(Answer::WillWait) => true,
+            _ => false,
+        }
+    }
+
+    /// Tells whether a replay is among deliveries: its event may be as young as its lease.
+    fn holds_replay(&self, pulled: &[Pulled]) -> bool {
+        let state = &self.coordinator.state;
+        pulled.iter().any(|it| state.open(it.delivery).is_some_and(|open| open.replay_of.is_some()))
+    }
+
     /// A delivery's lease needs its event to be durable only, all other effects need their facts to be.
-    fn collect(stepped: Stepped, batch: &mut Batch) {
+    fn collect(&self, stepped: Stepped, batch: &mut Batch) {
         let Stepped { facts, effects, .. } = stepped;
         batch.facts.extend(facts);
         for effect in effects {
             match &effect {
                 Effect::Deliver(deliver) if !deliver.replay => batch.after_write.push(effect),
-                Effect::AnswerPull { .. } => batch.after_write.push(effect),
+                Effect::AnswerPull { deliveries, .. } if !self.holds_replay(deliveries) => {
+                    batch.after_write.push(effect);
+                }
                 _ => batch.after_sync.push(effect),
             }
         }
@@ -213,7 +232,7 @@ impl Turn {
         if let Err(stop) = self.coordinator.dispatch(now, LEASES_MAX, &mut stepped) {
             self.broken(&format!("{stop:?}"));
         }
-        Self::collect(stepped, batch);
+        self.collect(stepped, batch);
     }
 
     /// Looks now and then at clocks, space and the cursors of quiet subscriptions; at the end at all cursors.
@@ -243,7 +262,7 @@ impl Turn {
         if let Err(stop) = self.coordinator.note_cursors(Self::now(batch), lag, &mut stepped) {
             self.broken(&format!("{stop:?}"));
         }
-        Self::collect(stepped, batch);
+        self.collect(stepped, batch);
     }
 
     fn rows_wait(&self) -> bool {

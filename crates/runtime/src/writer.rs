@@ -30,6 +30,8 @@ pub(crate) struct Batch {
     pub(crate) facts: Vec<Recorded>,
     /// Leave once written.
     pub(crate) after_write: Vec<Effect>,
+    /// Leave once written: leases given to workers, and the word that one has to wait.
+    pub(crate) leases: Vec<(Reply, Result<Answer, Failed>)>,
     /// Leave once durable.
     pub(crate) after_sync: Vec<Effect>,
     /// Leave once durable.
@@ -42,6 +44,7 @@ impl Batch {
     pub(crate) fn is_empty(&self) -> bool {
         self.facts.is_empty()
             && self.after_write.is_empty()
+            && self.leases.is_empty()
             && self.after_sync.is_empty()
             && self.answers.is_empty()
             && self.reads.is_empty()
@@ -208,6 +211,10 @@ impl Writer {
             if !effects.is_empty() {
                 self.outlet.effects(effects);
             }
+            for (reply, answer) in batch.leases.drain(..) {
+                // A worker that has gone loses its lease by its end.
+                let _ = reply.send(answer);
+            }
         }
         let mut queue = self.lock();
         queue.rested = false;
@@ -261,7 +268,7 @@ impl Writer {
 
     fn fail_with(&self, error: &AppendError, batches: Vec<Batch>) {
         for batch in batches {
-            for (reply, _) in batch.answers {
+            for (reply, _) in batch.answers.into_iter().chain(batch.leases) {
                 let _ = reply.send(Err(Failed::Storage));
             }
         }
@@ -272,7 +279,7 @@ impl Writer {
         let mut queue = self.lock();
         queue.broken = true;
         for batch in queue.batches.drain(..) {
-            for (reply, _) in batch.answers {
+            for (reply, _) in batch.answers.into_iter().chain(batch.leases) {
                 let _ = reply.send(Err(Failed::Storage));
             }
         }
