@@ -8,12 +8,15 @@ mod check;
 mod completions;
 mod deliveries;
 mod dlq;
+mod doctor;
 mod event;
 mod events;
 mod exec_environment;
 mod filter;
 mod health;
 mod ingest;
+mod init;
+mod log;
 mod publish;
 mod reconnect;
 mod reply;
@@ -41,6 +44,7 @@ use crate::exit;
 pub(crate) enum Command {
     Dev(serve::Dev),
     Serve(serve::Serve),
+    Init(init::Init),
     Check(check::Check),
     Schema(schema::Schema),
     Pub(publish::Publish),
@@ -74,6 +78,10 @@ pub(crate) enum Command {
     /// Publish what is in files
     #[command(subcommand)]
     Ingest(ingest::Verb),
+    /// Look at the log on disk, without a server
+    #[command(subcommand)]
+    Log(log::Verb),
+    Doctor(doctor::Doctor),
     Health(health::Health),
     Completions(completions::Completions),
     Version(version::Version),
@@ -101,7 +109,10 @@ fn start(command: Command, context: &Context) -> Result<()> {
     match command {
         Command::Dev(command) => command.run(context),
         Command::Serve(command) => command.run(context),
+        Command::Init(command) => command.run(context),
         Command::Check(command) => command.run(context),
+        Command::Log(verb) => verb.run(context),
+        Command::Doctor(command) => wait(command.run(context)),
         Command::Schema(command) => command.run(context),
         Command::Health(command) => wait(command.run(context)),
         Command::Completions(command) => command.run(context),

@@ -1,0 +1,22 @@
+//! `cantus log`: the log on disk, without a server.
+
+mod verify;
+
+use anyhow::Result;
+use clap::Subcommand;
+
+use crate::context::Context;
+
+/// What can be done with a log.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    Verify(verify::Verify),
+}
+
+impl Verb {
+    pub(crate) fn run(self, context: &Context) -> Result<()> {
+        match self {
+            Verb::Verify(verify) => verify.run(context),
+        }
+    }
+}

@@ -1,0 +1,15 @@
+#!/bin/sh
+# ReviewCompleted → DecisionMade
+set -eu
+
+event=$(cat)
+review=$(printf '%s' "$event" | cantus event get data.review_id) || exit 65
+verdict=$(printf '%s' "$event" | cantus event get data.verdict) || exit 65
+reviewer=$(printf '%s' "$event" | cantus event get source)
+
+case $verdict in
+approved) decision=merge ;;
+*) decision=wait ;;
+esac
+cantus reply --type DecisionMade \
+    --data "{\"decision_id\":\"$review\",\"decision\":\"$decision\",\"rationale\":\"$verdict by $reviewer\"}"
