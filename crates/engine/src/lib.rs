@@ -1,9 +1,10 @@
 //! What makes facts durable.
 //!
 //! Read `engine` (the trait, and what readers and checkpoints are), `codec` (how facts lie in frames), then [`local`],
-//! the commit log on this machine's disk, joined to the trait in `local_engine`; `memory` keeps nothing.
+//! the commit log on this machine's disk, joined to the trait in `local_engine`; `memory` keeps nothing. [`conformance`] says what every engine must do.
 
 pub mod codec;
+pub mod conformance;
 mod engine;
 pub mod local;
 mod local_engine;

@@ -266,7 +266,7 @@ impl Collecting {
 }
 
 /// About how many bytes a fact takes.
-fn weight(recorded: &Recorded) -> usize {
+pub(crate) fn weight(recorded: &Recorded) -> usize {
     match &recorded.fact {
         cantus_core::fact::Fact::EventPublished(published) => published.event.weight(),
         cantus_core::fact::Fact::DeadLetterOpened(opened) => opened.event.weight() + 8 * 1024,

@@ -10,6 +10,7 @@ use crate::engine::{
     AppendError, Budget, Checkpoint, CheckpointError, Chunk, Engine, Entry, ReadError, Reader, Selection,
     Term,
 };
+use crate::local_engine::weight;
 
 /// Facts in memory. Clones share them, so a new engine over a clone finds what was synced: a restart.
 #[derive(Clone, Debug, Default)]
@@ -42,11 +43,18 @@ impl Memory {
 }
 
 impl Engine for Memory {
-    fn append(&mut self, _at: Timestamp, facts: &[Recorded]) -> Result<(), AppendError> {
+    fn append(&mut self, at: Timestamp, facts: &[Recorded]) -> Result<(), AppendError> {
         let mut log = self.log.write().unwrap_or_else(PoisonError::into_inner);
-        let last = log.facts.last().map_or(Position(0), |recorded| recorded.position);
-        if facts.first().is_some_and(|first| first.position <= last) {
-            return Err(AppendError::Refused("positions must rise".into()));
+        let (mut last, last_at) =
+            log.facts.last().map_or((Position(0), at), |recorded| (recorded.position, recorded.at));
+        for recorded in facts {
+            if recorded.position <= last {
+                return Err(AppendError::Refused("positions must rise".into()));
+            }
+            last = recorded.position;
+        }
+        if !facts.is_empty() && at < last_at {
+            return Err(AppendError::Refused("log time must not go back".into()));
         }
         log.facts.extend_from_slice(facts);
         Ok(())
@@ -82,16 +90,15 @@ impl Memory {
         let mut chunk = Chunk { entries: Vec::new(), reached: from, end: false };
         let mut bytes = 0;
         for (looked_at, recorded) in facts.enumerate() {
-            if chunk.entries.len() >= budget.entries || looked_at >= budget.records || bytes >= budget.bytes {
+            let spent = bytes >= budget.bytes && !chunk.entries.is_empty();
+            if chunk.entries.len() >= budget.entries || looked_at >= budget.records || spent {
                 return chunk;
             }
             chunk.reached = recorded.position;
             let wanted = selection.wants(recorded)
                 && (!selection.events_only || matches!(recorded.fact, Fact::EventPublished(_)));
             if wanted {
-                if let Fact::EventPublished(published) = &recorded.fact {
-                    bytes += published.event.weight();
-                }
+                bytes += weight(recorded);
                 chunk.entries.push(Entry::Fact(recorded.clone()));
             }
         }
@@ -162,9 +169,17 @@ fn has_term(fact: &Fact, term: Term) -> bool {
 }
 
 /// Rows in memory.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct MemoryCheckpoint {
     rows: Arc<RwLock<Rows>>,
+    log: Memory,
+}
+
+impl MemoryCheckpoint {
+    /// Creates an empty checkpoint of a log.
+    pub fn of(log: &Memory) -> Self {
+        Self { log: log.clone(), rows: Arc::default() }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -196,6 +211,10 @@ impl Checkpoint for MemoryCheckpoint {
         at: Timestamp,
     ) -> Result<(), CheckpointError> {
         let mut rows = self.rows.write().unwrap_or_else(PoisonError::into_inner);
+        if reached < rows.reached.0 || reached > self.log.durable() {
+            let reason = format!("a checkpoint of position {reached} is out of place");
+            return Err(CheckpointError(reason.into()));
+        }
         for (key, value) in changed {
             match value {
                 Some(value) => rows.rows.insert(key, value),

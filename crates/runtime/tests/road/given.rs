@@ -109,7 +109,9 @@ pub(crate) enum Disk {
 
 impl Default for Disk {
     fn default() -> Self {
-        Disk::Memory(Memory::new(), MemoryCheckpoint::default())
+        let memory = Memory::new();
+        let checkpoint = MemoryCheckpoint::of(&memory);
+        Disk::Memory(memory, checkpoint)
     }
 }
 
