@@ -33,11 +33,11 @@ pub(crate) struct Cli {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
-    /// The server's URL
-    #[arg(short, long, global = true, env = "CANTUS_URL", value_name = "URL", default_value = cantus_client::DEFAULT_URL)]
-    pub(crate) server: String,
+    /// The server's URL; http://127.0.0.1:4777 unless given
+    #[arg(short, long, global = true, env = "CANTUS_URL", hide_env_values = true, value_name = "URL")]
+    pub(crate) server: Option<String>,
     /// The token to send; else that of CANTUS_TOKEN_FILE, else for a server on this machine .cantus/token here or in a parent folder
-    #[arg(long, global = true, env = "CANTUS_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    #[arg(long, global = true, env = "CANTUS_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     pub(crate) token: Option<String>,
     /// How data is printed
     #[arg(short, long, global = true, value_enum, value_name = "FORMAT", default_value_t = Format::Table)]
@@ -56,6 +56,13 @@ pub(crate) struct Global {
     pub(crate) verbose: u8,
 }
 
+impl Global {
+    /// Returns the URL of the server that is meant.
+    pub(crate) fn server_url(&self) -> &str {
+        self.server.as_deref().unwrap_or(cantus_client::DEFAULT_URL)
+    }
+}
+
 /// Reads the command line. Help and version are printed here.
 ///
 /// # Errors
@@ -70,4 +77,67 @@ pub(crate) fn parse() -> Result<Cli, ExitCode> {
             _ => exit::code(cantus_api::error::ExitCode::Usage),
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    /// Appends the help of a command and of everything below it.
+    fn help(command: &mut clap::Command, path: &str, text: &mut String) {
+        let long = command.clone().term_width(100).render_long_help().to_string();
+        // The global options are the same everywhere.
+        let own = long.split("\nGlobal options:").next().unwrap_or(&long).trim_end();
+        let lines = own.lines().map(|line| format!("{}\n", line.trim_end()));
+        text.push_str(&format!("=== {path}\n{}\n", lines.collect::<String>()));
+        let names: Vec<String> = command.get_subcommands().map(|one| one.get_name().to_owned()).collect();
+        for name in names {
+            let below = command.find_subcommand_mut(&name).expect("its name was just read");
+            help(below, &format!("{path} {name}"), text);
+        }
+    }
+
+    #[test]
+    fn the_help_says_what_it_said() {
+        let mut command = Cli::command();
+        command.build();
+        let mut text = String::new();
+        help(&mut command, "cantus", &mut text);
+        let long = command.term_width(100).render_long_help().to_string();
+        let global = long.split("Global options:").nth(1).unwrap_or("").lines();
+        text.extend(global.map(|line| format!("{}\n", line.trim_end())));
+        insta::assert_snapshot!(text);
+    }
+
+    fn parsed(words: &[&str]) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(std::iter::once(&"cantus").chain(words))
+    }
+
+    #[test]
+    fn global_options_stand_before_or_behind_the_command() {
+        for words in [["-s", "http://x", "topics", "ls"], ["topics", "ls", "-s", "http://x"]] {
+            assert_eq!(parsed(&words).unwrap().global.server_url(), "http://x");
+        }
+        assert_eq!(parsed(&["topics", "ls"]).unwrap().global.server_url(), cantus_client::DEFAULT_URL);
+    }
+
+    #[test]
+    fn what_follows_exec_belongs_to_the_program() {
+        let cli =
+            parsed(&["sub", "alerts", "-n", "1", "--exec", "./notify.sh", "--level", "high", "-v"]).unwrap();
+        assert_eq!(cli.global.verbose, 0);
+        assert!(parsed(&["sub"]).is_err());
+        assert!(parsed(&["dlq", "archive", "dl_1"]).is_err(), "an archive needs a note");
+        assert!(
+            parsed(&["pub", "t", "--type", "T", "--expected-revision", "1"]).is_err(),
+            "a revision needs a stream"
+        );
+    }
 }

@@ -30,9 +30,9 @@ impl Context {
     /// Returns a client yet to be built, for commands with wishes of their own.
     pub(crate) fn client_builder(&self) -> Result<Builder> {
         let builder = Client::builder()
-            .url(&self.global.server)
+            .url(self.global.server_url())
             .user_agent(concat!("cantus-cli/", env!("CARGO_PKG_VERSION")));
-        Ok(match token::find(self.global.token.as_deref(), &self.global.server)? {
+        Ok(match token::find(self.global.token.as_deref(), self.global.server_url())? {
             Some(token) => builder.token(token),
             None => builder,
         })

@@ -4,6 +4,7 @@
 //! knows them all.
 
 mod agents;
+mod bench;
 mod check;
 mod completions;
 mod deliveries;
@@ -83,6 +84,7 @@ pub(crate) enum Command {
     Log(log::Verb),
     Doctor(doctor::Doctor),
     Health(health::Health),
+    Bench(bench::Bench),
     Completions(completions::Completions),
     Version(version::Version),
 }
@@ -112,6 +114,7 @@ fn start(command: Command, context: &Context) -> Result<()> {
         Command::Init(command) => command.run(context),
         Command::Check(command) => command.run(context),
         Command::Log(verb) => verb.run(context),
+        Command::Bench(command) => wait(command.run(context)),
         Command::Doctor(command) => wait(command.run(context)),
         Command::Schema(command) => command.run(context),
         Command::Health(command) => wait(command.run(context)),

@@ -3,11 +3,12 @@
 mod checks;
 mod finding;
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 use cantus_api::error::ExitCode;
 use clap::Args;
 use serde_json::json;
-use std::path::PathBuf;
 
 use crate::context::Context;
 use crate::exit::Failure;
@@ -20,13 +21,19 @@ use finding::{Finding, Level, text};
 #[derive(Debug, Args)]
 pub(crate) struct Doctor {
     /// The folder where a server on this machine keeps its state
-    #[arg(long, value_name = "FOLDER", env = "CANTUS_DATA_DIR", default_value = ".cantus")]
+    #[arg(
+        long,
+        value_name = "FOLDER",
+        env = "CANTUS_DATA_DIR",
+        hide_env_values = true,
+        default_value = ".cantus"
+    )]
     data_dir: PathBuf,
 }
 
 impl Doctor {
     pub(crate) async fn run(self, context: &Context) -> Result<()> {
-        let mut findings: Vec<Finding> = checks::here(&self.data_dir, &context.global.server);
+        let mut findings: Vec<Finding> = checks::here(&self.data_dir, context.global.server_url());
         findings.extend(checks::server(context).await?);
         let failed = findings.iter().any(|finding| finding.level == Level::Fail);
         let screen = &context.screen;

@@ -32,7 +32,7 @@ pub(crate) struct Get {
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     default: Option<String>,
     /// The file with the event; stdin unless given
-    #[arg(long, value_name = "FILE", env = "CANTUS_EVENT")]
+    #[arg(long, value_name = "FILE", env = "CANTUS_EVENT", hide_env_values = true)]
     event: Option<PathBuf>,
 }
 

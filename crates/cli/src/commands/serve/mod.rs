@@ -61,7 +61,13 @@ struct Common {
     #[arg(long, value_name = "ADDRESS:PORT", conflicts_with = "port")]
     listen: Option<String>,
     /// Where state is kept
-    #[arg(long, value_name = "FOLDER", env = "CANTUS_DATA_DIR", default_value = ".cantus")]
+    #[arg(
+        long,
+        value_name = "FOLDER",
+        env = "CANTUS_DATA_DIR",
+        hide_env_values = true,
+        default_value = ".cantus"
+    )]
     data_dir: PathBuf,
     /// How programs are confined when their action does not say
     #[arg(long, value_enum, value_name = "SANDBOX")]
