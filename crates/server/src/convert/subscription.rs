@@ -3,6 +3,7 @@
 use cantus_api::definition::{Backoff, Duration, FailureClass, Order, RetryPolicy};
 use cantus_api::subscription::{ActionSummary, Origin, Pause, PriorityCursor, State, Subscription};
 use cantus_core::event::Priority;
+use cantus_core::subscription::why::Counts;
 use cantus_core::subscription::{self, Action, Stage, retry};
 use cantus_core::{Coordinator, Position, agent};
 
@@ -55,12 +56,16 @@ pub fn lag_events(coordinator: &Coordinator, it: &subscription::State) -> u64 {
     let topics = coordinator.state.topics.iter();
     let heard = topics.filter(|(name, _)| definition.topics.iter().any(|one| one.matches(name.as_str())));
     let last = heard.filter_map(|(_, topic)| topic.last).max().unwrap_or_default();
+    counts.waiting as u64 + last.0.saturating_sub(read_up_to(definition, &counts).0)
+}
+
+/// Returns up to where a subscription has read the log.
+pub fn read_up_to(definition: &subscription::Subscription, counts: &Counts) -> Position {
     let lanes = match definition.order {
         subscription::Order::Topic => &counts.heads[Priority::Normal.lane()..=Priority::Normal.lane()],
         subscription::Order::Key | subscription::Order::None => &counts.heads[..],
     };
-    let read = lanes.iter().min().copied().unwrap_or(Position(0));
-    counts.waiting as u64 + last.0.saturating_sub(read.0)
+    lanes.iter().min().copied().unwrap_or_default()
 }
 
 /// Returns where a definition comes from, for the wire.
