@@ -1,0 +1,86 @@
+//! A log with every fact as version 1 wrote it. It is read for ever; it is never written anew.
+//!
+//! `cargo test -p cantus-engine --test facts -- --ignored` writes the fixture of a version that has none yet.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use cantus_core::fact::{Fact, Recorded};
+use cantus_engine::conformance::samples;
+
+use super::{open, read_all, recorded};
+
+const SEGMENT: &str = "log/00000000000000000001.segment";
+const TEXT: &str = "facts.txt";
+
+fn fixture() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/facts-v1")
+}
+
+/// What facts say, one line per field. Fields that say nothing are left out: a later version may have more of them.
+fn told(facts: &[Recorded]) -> String {
+    let all: String =
+        facts.iter().map(|recorded| format!("{} = {:#?}\n", recorded.fact.number(), recorded)).collect();
+    let says_something = |line: &&str| !line.trim_end_matches(',').ends_with(": None");
+    all.lines().filter(says_something).map(|line| format!("{line}\n")).collect()
+}
+
+/// A copy of the fixture that may be opened, and so changed.
+fn copy() -> tempfile::TempDir {
+    let copy = tempfile::tempdir().expect("a temporary directory");
+    fs::create_dir(copy.path().join("log")).expect("the directory is made");
+    fs::copy(fixture().join(SEGMENT), copy.path().join(SEGMENT)).expect("the fixture is there");
+    copy
+}
+
+#[test]
+#[ignore = "writes the fixture; it is written once per version"]
+fn write_the_fixture() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let facts = recorded(samples::facts());
+    let mut engine = open(dir.path());
+    engine.append(facts[0].at, &facts).expect("the samples fit into a frame");
+    engine.sync().expect("the disk syncs");
+    drop(engine);
+    assert!(!fixture().exists(), "{} exists and is never written anew", fixture().display());
+    fs::create_dir_all(fixture().join("log")).expect("the directory is made");
+    fs::copy(dir.path().join(SEGMENT), fixture().join(SEGMENT)).expect("the file is copied");
+    fs::write(fixture().join(TEXT), told(&facts)).expect("the file is written");
+}
+
+#[test]
+fn facts_of_version_1_still_say_what_they_said() {
+    let copy = copy();
+    let engine = open(copy.path());
+    let facts = read_all(&*engine.reader());
+    let expected = fs::read_to_string(fixture().join(TEXT)).expect("the fixture is there");
+    let told = told(&facts);
+    let differs = told.lines().zip(expected.lines()).position(|(now, then)| now != then);
+    if let Some(line) = differs {
+        let (now, then) = (told.lines().nth(line), expected.lines().nth(line));
+        panic!("line {} of {TEXT} was\n{then:?}\nand is now\n{now:?}", line + 1);
+    }
+    assert_eq!(told.lines().count(), expected.lines().count());
+}
+
+#[test]
+fn every_fact_of_version_1_is_in_its_fixture() {
+    // Those that version 1 began with. Later ones get fixtures of their own.
+    const NUMBERS: [u16; 33] = [
+        1, 2, 3, 4, 10, 11, 12, 13, 14, 15, 16, 17, 20, 21, 22, 23, 24, 30, 31, 32, 33, 34, 35, 36, 37, 40,
+        41, 42, 43, 44, 45, 60, 61,
+    ];
+    let copy = copy();
+    let engine = open(copy.path());
+    let mut numbers: Vec<u16> =
+        read_all(&*engine.reader()).iter().map(|recorded| recorded.fact.number()).collect();
+    numbers.dedup();
+    assert_eq!(numbers, NUMBERS);
+}
+
+#[test]
+fn a_fact_of_a_later_version_is_refused_with_what_to_do() {
+    let unknown = Fact::decode(9_999, &[0xa0]).expect_err("it is not known");
+    let text = unknown.to_string();
+    assert!(text.contains("9999") && text.contains("start a version that is at least as new"), "{text}");
+}
