@@ -140,4 +140,80 @@ mod tests {
             "a revision needs a stream"
         );
     }
+
+    /// Takes a line of a page apart as a shell would; none where a shell would do more than start one program.
+    fn words(line: &str) -> Option<Vec<String>> {
+        let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
+        let mut characters = line.chars().peekable();
+        while let Some(one) = characters.next() {
+            match (quote, one) {
+                (Some(mark), one) if one == mark => quote = None,
+                (None, '\'' | '"') => {
+                    quote = Some(one);
+                    word.get_or_insert_default();
+                }
+                (None, '#') if word.is_none() => break,
+                (None, '|' | '<' | '>' | '&' | ';') => break,
+                (None, '$' | '`') => return None,
+                (Some('"') | None, '\\') => word.get_or_insert_default().extend(characters.next()),
+                (None, one) if one.is_whitespace() => words.extend(word.take()),
+                (_, one) => word.get_or_insert_default().push(one),
+            }
+        }
+        words.extend(word);
+        quote.is_none().then_some(words)
+    }
+
+    /// Returns every line within a fenced block of a page that starts this program, joined where it goes on.
+    fn commands_in(page: &str) -> Vec<String> {
+        let mut fenced = false;
+        let mut lines = Vec::new();
+        let joined = page.replace("\\\n", " ");
+        for line in joined.lines() {
+            if line.trim_start().starts_with("```") {
+                fenced = !fenced;
+            }
+            let line = line.trim().trim_start_matches("$ ");
+            if fenced && line.starts_with("cantus ") {
+                lines.push(line.to_owned());
+            }
+        }
+        lines
+    }
+
+    fn pages(folder: &std::path::Path, found: &mut Vec<std::path::PathBuf>) {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                pages(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "md") {
+                found.push(path);
+            }
+        }
+    }
+
+    #[test]
+    fn every_command_on_a_page_is_understood() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let mut found =
+            vec![root.join("README.md"), root.join("ARCHITECTURE.md"), root.join("CONTRIBUTING.md")];
+        pages(&root.join("docs"), &mut found);
+        pages(&root.join("examples"), &mut found);
+        let (mut understood, mut wrong) = (0, Vec::new());
+        for page in found {
+            let text = std::fs::read_to_string(&page).unwrap_or_default();
+            for line in commands_in(&text) {
+                let Some(words) = words(&line) else { continue };
+                understood += 1;
+                if let Err(error) = Cli::try_parse_from(&words)
+                    && error.use_stderr()
+                {
+                    let first = error.to_string().lines().next().unwrap_or_default().to_owned();
+                    wrong.push(format!("{}: {line}: {first}", page.display()));
+                }
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+        assert!(understood > 20, "the pages have moved");
+    }
 }

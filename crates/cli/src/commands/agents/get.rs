@@ -5,7 +5,7 @@ use cantus_api::agent::Agent;
 use clap::Args;
 
 use super::ls::state;
-use crate::commands::subs::paused;
+use crate::commands::subs::{origin, paused};
 use crate::context::Context;
 use crate::output::{Screen, fields};
 
@@ -31,6 +31,7 @@ pub(super) fn text(agent: &Agent, screen: &Screen) -> String {
         ("state", state(agent).to_owned()),
         ("paused", agent.pause.as_ref().map(|pause| paused(pause, screen)).unwrap_or_default()),
         ("transport", agent.transport.clone()),
+        ("origin", origin(agent.origin).to_owned()),
         ("last seen", screen.time_or_dash(agent.last_seen.as_deref())),
         ("published", agent.published.to_string()),
         ("consumed", agent.consumed.to_string()),

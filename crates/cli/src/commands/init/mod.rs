@@ -40,7 +40,7 @@ impl Init {
         }
         let mut written = Vec::new();
         for file in &files {
-            let path = self.folder.join(file.path);
+            let path = self.path(file);
             write(&path, file)?;
             written.push(path.display().to_string());
         }
@@ -53,11 +53,18 @@ impl Init {
         })
     }
 
+    fn path(&self, file: &Written) -> PathBuf {
+        match self.folder == Path::new(".") {
+            true => file.path.into(),
+            false => self.folder.join(file.path),
+        }
+    }
+
     // Nothing is written if anything would be lost.
     fn refuse_to_overwrite(&self, files: &[Written]) -> Result<()> {
         let there: Vec<String> = files
             .iter()
-            .map(|file| self.folder.join(file.path))
+            .map(|file| self.path(file))
             .filter(|path| std::fs::symlink_metadata(path).is_ok())
             .map(|path| path.display().to_string())
             .collect();

@@ -19,14 +19,23 @@ use crate::output::{Screen, Table, Tone};
 /// Changes nothing, needs no server, and may run beside one. Exit code 1 when something is damaged.
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
-    /// The data folder, or the log in it
-    #[arg(value_name = "FOLDER", default_value = ".cantus")]
-    folder: PathBuf,
+    /// The data folder, or the log in it; --data-dir unless given
+    #[arg(value_name = "FOLDER")]
+    folder: Option<PathBuf>,
+    /// The data folder
+    #[arg(
+        long,
+        value_name = "FOLDER",
+        env = "CANTUS_DATA_DIR",
+        hide_env_values = true,
+        default_value = ".cantus"
+    )]
+    data_dir: PathBuf,
 }
 
 impl Verify {
     pub(crate) fn run(self, context: &Context) -> Result<()> {
-        let folder = log_folder(&self.folder)?;
+        let folder = log_folder(self.folder.as_ref().unwrap_or(&self.data_dir))?;
         let progress = progress(context.screen.verbosity() >= 0);
         let report = verify(&RealDisk, &folder, &codec::describe, &mut |done, total| {
             progress.set_length(total);

@@ -32,7 +32,7 @@ pub(crate) struct Dev {
     #[command(flatten)]
     common: Common,
     /// Keep nothing: all state is gone when the server ends
-    #[arg(long, conflicts_with = "data_dir")]
+    #[arg(long)]
     ephemeral: bool,
     /// Install the file again whenever it changes; while it is wrong, the last good state stays
     #[arg(long)]

@@ -35,14 +35,7 @@ pub(super) fn text(one: &Subscription, screen: &Screen) -> String {
         ("timeout", one.action.timeout.map(|timeout| timeout.to_string()).unwrap_or_default()),
         ("state", state(one.state).to_owned()),
         ("paused", one.pause.as_ref().map(|pause| paused(pause, screen)).unwrap_or_default()),
-        (
-            "from",
-            match one.origin {
-                Origin::File => "the file",
-                Origin::Api => "a request",
-            }
-            .to_owned(),
-        ),
+        ("origin", origin(one.origin).to_owned()),
         ("cursors", cursors.join("\n")),
         ("lag", format!("{} events", one.lag_events)),
         (
@@ -60,6 +53,14 @@ pub(super) fn text(one: &Subscription, screen: &Screen) -> String {
         ),
         ("retry", serde_json::to_string(&one.retry).unwrap_or_default()),
     ])
+}
+
+/// Returns the word for where a definition comes from.
+pub(crate) fn origin(origin: Origin) -> &'static str {
+    match origin {
+        Origin::File => "file",
+        Origin::Api => "api",
+    }
 }
 
 /// Returns a pause in words.

@@ -11,7 +11,7 @@ mod seek;
 use anyhow::Result;
 use clap::Subcommand;
 
-pub(crate) use get::paused;
+pub(crate) use get::{origin, paused};
 pub(crate) use pause::PauseOptions;
 
 use crate::context::Context;
