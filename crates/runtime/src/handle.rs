@@ -216,13 +216,15 @@ impl Handle {
         self.lock_waiters().insert(waiter, send);
         let guard = Waiting { handle: self.clone(), waiter, subscription: subscription.clone() };
         let mut stopping = self.shared.stopping.subscribe();
+        // What it returns holds a lock, which can not be held while giving up.
+        let stopping = async move { drop(stopping.wait_for(|stopping| *stopping).await) };
         let pull = Pull { subscription, max, waiter: Some(waiter) };
         let pulled = match self.submit(Command::Pull(pull)).await? {
             Answer::Pulled(pulled) => pulled,
             _ => tokio::select! {
                 pulled = &mut receive => pulled.unwrap_or_default(),
                 _ = tokio::time::sleep(wait) => self.give_up(&guard, &mut receive).await,
-                _ = stopping.wait_for(|stopping| *stopping) => self.give_up(&guard, &mut receive).await,
+                () = stopping => self.give_up(&guard, &mut receive).await,
             },
         };
         drop(guard);
@@ -317,6 +319,12 @@ impl Handle {
     fn lock_waiters(&self) -> std::sync::MutexGuard<'_, HashMap<u64, oneshot::Sender<Vec<Pulled>>>> {
         self.shared.waiters.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Resolves when the server stops.
+async fn stops(stopping: &mut watch::Receiver<bool>) {
+    // A sender that is gone has stopped too.
+    let _ = stopping.wait_for(|stopping| *stopping).await.map(|_| ());
 }
 
 /// A worker's place in the queue; given up when it goes away.
