@@ -3,4 +3,23 @@
 //! Read `options` and `run` (how a server starts and stops), then `http` (one file per noun, and the table of routes), then
 //! `convert` (between the wire and the core).
 
+mod app;
+mod attempts;
+mod auth;
+mod body;
+mod census;
 pub mod convert;
+mod cursor;
+mod http;
+mod idempotency;
+pub mod install;
+mod lookup;
+mod metrics;
+pub mod options;
+mod patient;
+mod problem;
+mod reading;
+mod run;
+mod timeline;
+
+pub use run::{RunError, run};

@@ -1,0 +1,371 @@
+//! Publishing: `POST /v1/events` and `POST /v1/topics/{topic}/events`.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::response::Response;
+use bytes::Bytes;
+use cantus_api::error::{Code, Problem};
+use cantus_api::event::{self as wire, Reader};
+use cantus_api::receipt::{PublishQuery, Receipts};
+use cantus_core::agent::AgentName;
+use cantus_core::command::Idempotency;
+use cantus_core::event::Event;
+use cantus_core::topic::TopicName;
+use cantus_runtime::{Draft, Failed, Publishing};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use serde_json::value::RawValue;
+
+use super::answer;
+use super::call::Call;
+use super::route::{Answered, Route};
+use crate::app::App;
+use crate::auth::Right;
+use crate::body::Cap;
+use crate::convert::definition::topic_name;
+use crate::convert::event::{Blanks, Cause, fill};
+use crate::convert::{receipt, time};
+use crate::idempotency;
+use crate::lookup;
+use crate::problem::{self, Place, parameter};
+
+const MEDIA_TYPES: &[&str] = &[
+    "application/cloudevents+json",
+    "application/cloudevents-batch+json",
+    "application/json",
+    "application/vnd.cantus.envelope+json",
+    "application/x-ndjson",
+    "*/*",
+];
+
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        Route::post("/v1/events", to_any)
+            .right(Right::Publish)
+            .summary("Publishes events, all or none. Bare data is an event when the headers ce-… say so.")
+            .query(&["topic", "expected_revision"])
+            .body_of("Events", MEDIA_TYPES)
+            .gives(202, "Receipts")
+            .own_idempotency(),
+        Route::post("/v1/topics/{topic}/events", to_topic)
+            .right(Right::Publish)
+            .summary("Publishes events to one topic, all or none.")
+            .query(&["expected_revision"])
+            .body_of("Events", MEDIA_TYPES)
+            .gives(202, "Receipts")
+            .own_idempotency(),
+    ]
+}
+
+async fn to_any(call: Call) -> Answered {
+    let query: PublishQuery = call.query()?;
+    let topic = match &query.topic {
+        Some(topic) => Some(topic_name(topic).map_err(|wrong| parameter_of("topic", &wrong))?),
+        None => None,
+    };
+    publish(call, None, topic, query.expected_revision).await
+}
+
+async fn to_topic(call: Call) -> Answered {
+    let query: PublishQuery = call.query()?;
+    let topic = topic_name(call.param("topic"))?;
+    publish(call, Some(topic), None, query.expected_revision).await
+}
+
+fn parameter_of(name: &str, wrong: &Problem) -> Box<Problem> {
+    parameter(name, wrong.detail.clone())
+}
+
+async fn publish(
+    mut call: Call,
+    topic: Option<TopicName>,
+    topic_default: Option<TopicName>,
+    expected_revision: Option<u64>,
+) -> Answered {
+    let content_type = call.content_type()?.map(str::to_owned);
+    let key = idempotency::key(&call.headers)?;
+    let mode = Mode::of(content_type.as_deref(), &call.headers);
+    let limits = call.limits();
+    let cap = match mode {
+        Mode::Binary | Mode::Structured => Cap { bytes: limits.event_bytes, code: Code::EventTooLarge },
+        Mode::Json | Mode::Lines => Cap { bytes: limits.batch_bytes, code: Code::BatchTooLarge },
+    };
+    let read = call.read(cap).await?;
+    let body = read.bytes.clone();
+    let headers = ce_headers(&call.headers);
+    let place = mode.place(&body);
+    let prepared = {
+        let headers: Vec<(&str, &[u8])> = headers.iter().map(|(name, value)| (&**name, &**value)).collect();
+        let drafts = Reader::new(&limits).request(content_type.as_deref(), &headers, &body)?;
+        let blanks = Blanks {
+            topic: topic.as_ref(),
+            topic_default: topic_default.as_ref(),
+            now: time::wall(),
+            cause: None,
+            trace_parent: call.trace_parent(),
+        };
+        prepare(drafts, &blanks, place)
+    };
+    let told = |problem: Box<Problem>| relocate(problem, mode, &body);
+    let Prepared { drafts, open } = prepared.map_err(told)?;
+    let drafts = settle(&call.app, drafts, open, place).await.map_err(told)?;
+    let idempotency = key.map(|key| identity(&call, &key, &headers, content_type.as_deref(), &body));
+    let publishing = Publishing {
+        agent: publisher(&drafts),
+        drafts,
+        expected_revision,
+        actor: call.caller.actor.clone(),
+        idempotency,
+    };
+    let (began, count) = (Instant::now(), publishing.drafts.len());
+    let published = call.app.handle.publish(publishing).await;
+    let (receipts, replayed) = published.map_err(|failed| told(problem::of(failed, place)))?;
+    call.app.metrics.appended(count, began.elapsed());
+    let mut response = answer::json(StatusCode::ACCEPTED, &Receipts { results: receipt::all(&receipts) })?;
+    mark_replayed(&mut response, replayed);
+    Ok(response)
+}
+
+/// Says that an answer was given before.
+pub(super) fn mark_replayed(response: &mut Response, replayed: bool) {
+    if replayed {
+        response.headers_mut().insert(idempotency::REPLAYED, HeaderValue::from_static("true"));
+    }
+}
+
+/// How events came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    Binary,
+    Structured,
+    Json,
+    Lines,
+}
+
+impl Mode {
+    fn of(content_type: Option<&str>, headers: &HeaderMap) -> Mode {
+        let media = content_type.unwrap_or("").split(';').next().unwrap_or("").trim().to_ascii_lowercase();
+        if media.starts_with("application/cloudevents-batch") {
+            return Mode::Json;
+        }
+        if media.starts_with("application/cloudevents") {
+            return Mode::Structured;
+        }
+        if headers.keys().any(|name| name.as_str().starts_with("ce-")) {
+            return Mode::Binary;
+        }
+        match media.as_str() {
+            "application/x-ndjson"
+            | "application/ndjson"
+            | "application/jsonl"
+            | "application/json-lines" => Mode::Lines,
+            _ => Mode::Json,
+        }
+    }
+
+    fn place(self, body: &Bytes) -> Place {
+        match self {
+            Mode::Binary | Mode::Structured => Place::Alone,
+            Mode::Lines => Place::Batch,
+            Mode::Json => {
+                let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
+                if first == Some(&b'[') { Place::Batch } else { Place::Alone }
+            }
+        }
+    }
+}
+
+fn ce_headers(headers: &HeaderMap) -> Vec<(String, Vec<u8>)> {
+    let ours = headers.iter().filter(|(name, _)| name.as_str().starts_with("ce-"));
+    ours.map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec())).collect()
+}
+
+fn identity(
+    call: &Call,
+    key: &str,
+    headers: &[(String, Vec<u8>)],
+    content_type: Option<&str>,
+    body: &[u8],
+) -> Idempotency {
+    let mut parts: Vec<&[u8]> = vec![content_type.unwrap_or("").as_bytes()];
+    let mut headers: Vec<_> = headers.iter().collect();
+    headers.sort_unstable();
+    for (name, value) in headers {
+        parts.extend([name.as_bytes(), value.as_slice()]);
+    }
+    parts.push(body);
+    idempotency::identity(&call.caller.actor, key, &call.method, &call.uri, &parts)
+}
+
+/// Returns the agent that publishes: the source of all events, when it is an agent's address.
+pub(super) fn publisher(drafts: &[Draft]) -> Option<AgentName> {
+    let source = &drafts.first()?.event.source;
+    let one = source.starts_with('/') && drafts.iter().all(|draft| draft.event.source == *source);
+    AgentName::parse(source).ok().filter(|_| one)
+}
+
+/// Events whose blanks are filled, but for what must be looked up.
+pub(super) struct Prepared {
+    pub(crate) drafts: Vec<Draft>,
+    pub(crate) open: Open,
+}
+
+/// What must be looked up before events can be published.
+#[derive(Debug, Default)]
+pub(super) struct Open {
+    /// Events that name a cause and leave out what follows from it: which, and whether the correlation is among that.
+    causes: Vec<(usize, bool)>,
+    /// Events that have expired: only those that were stored before are answered.
+    expired: Vec<usize>,
+}
+
+/// Fills the blanks of events that were read.
+pub(super) fn prepare(
+    read: Vec<wire::Draft<'_>>,
+    blanks: &Blanks<'_>,
+    place: Place,
+) -> Result<Prepared, Box<Problem>> {
+    let mut drafts = Vec::with_capacity(read.len());
+    let mut open = Open::default();
+    for (index, draft) in read.into_iter().enumerate() {
+        let follows =
+            draft.causation_id.is_some() && (draft.correlation_id.is_none() || draft.hops.is_none());
+        if follows {
+            open.causes.push((index, draft.correlation_id.is_none()));
+        }
+        let draft = fill(draft, blanks).map_err(|problem| Box::new(problem.under(&place.pointer(index))))?;
+        if draft.event.expired(blanks.now) {
+            open.expired.push(index);
+        }
+        drafts.push(draft);
+    }
+    Ok(Prepared { drafts, open })
+}
+
+/// Looks up what is missing: the stories of causes, and whether what has expired was stored before.
+pub(super) async fn settle(
+    app: &App,
+    mut drafts: Vec<Draft>,
+    open: Open,
+    place: Place,
+) -> Result<Vec<Draft>, Box<Problem>> {
+    if open.causes.is_empty() && open.expired.is_empty() {
+        return Ok(drafts);
+    }
+    let expired: Vec<(usize, Arc<Event>)> =
+        open.expired.iter().map(|index| (*index, drafts[*index].event.clone())).collect();
+    let here: HashMap<&str, ()> = drafts.iter().map(|draft| (draft.event.id.as_str(), ())).collect();
+    let mut wanted: Vec<String> = open
+        .causes
+        .iter()
+        .filter_map(|(index, _)| drafts[*index].event.causation_id.as_ref())
+        .filter(|id| !here.contains_key(id.as_str()))
+        .map(ToString::to_string)
+        .collect();
+    wanted.sort_unstable();
+    wanted.dedup();
+    let (mut known, refused) = app
+        .read_log(move |reader| {
+            let mut known: HashMap<String, Cause> = HashMap::new();
+            for id in wanted {
+                // Of several sources the newest is the likelier one.
+                if let Some(found) = lookup::by_id(reader, &id)?.last() {
+                    known.insert(id, Cause::of(&found.event));
+                }
+            }
+            for (index, event) in expired {
+                let stored = lookup::by_id(reader, &event.id)?;
+                if !stored.iter().any(|found| found.event.source == event.source) {
+                    return Ok((known, Some(index)));
+                }
+            }
+            Ok((known, None))
+        })
+        .await
+        .map_err(|failed: Failed| problem::of(failed, place))?;
+    if let Some(index) = refused {
+        let detail = "is over already: nobody would get the event";
+        let problem = Problem::new(Code::EventExpired, format!("`expirytime` {detail}"));
+        return Err(Box::new(problem.at(format!("{}/expirytime", place.pointer(index)), detail)));
+    }
+    let follows: HashMap<usize, bool> = open.causes.into_iter().collect();
+    for (index, draft) in drafts.iter_mut().enumerate() {
+        if let Some(correlation_too) = follows.get(&index)
+            && let Some(cause) = draft.event.causation_id.as_ref().and_then(|id| known.get(id.as_str()))
+        {
+            let cause = cause.clone();
+            let event = Arc::make_mut(&mut draft.event);
+            event.hops = event.hops.max(cause.hops.saturating_add(1));
+            if *correlation_too {
+                event.correlation_id = cause.correlation_id;
+            }
+        }
+        // A later event of the batch may name this one as its cause.
+        known.insert(draft.event.id.to_string(), Cause::of(&draft.event));
+    }
+    Ok(drafts)
+}
+
+/// Moves the places of a problem to where they are in what was sent: headers in the binary mode, the parts of an envelope.
+fn relocate(mut problem: Box<Problem>, mode: Mode, body: &Bytes) -> Box<Problem> {
+    for fault in &mut problem.errors {
+        let Some(pointer) = fault.pointer.take() else { continue };
+        match mode {
+            Mode::Binary => match pointer.strip_prefix("#/") {
+                Some(rest) if rest == "data" || rest.starts_with("data/") => {
+                    fault.pointer = Some(format!("#{}", &rest["data".len()..]));
+                }
+                Some(name) => fault.header = Some(format!("ce-{name}")),
+                None => fault.pointer = Some(pointer),
+            },
+            Mode::Structured => fault.pointer = Some(pointer),
+            Mode::Json | Mode::Lines => {
+                fault.pointer = Some(in_envelope(&pointer, mode, body).unwrap_or(pointer))
+            }
+        }
+    }
+    problem
+}
+
+/// Returns where a member of a CloudEvent is in the envelope that was sent, if it was one.
+fn in_envelope(pointer: &str, mode: Mode, body: &Bytes) -> Option<String> {
+    let rest = pointer.strip_prefix("#/")?;
+    let batch = mode.place(body) == Place::Batch;
+    let (index, member) = if batch { rest.split_once('/')? } else { ("", rest) };
+    let text = std::str::from_utf8(body).ok()?;
+    let own = match mode {
+        Mode::Lines => {
+            text.lines().filter(|line| !line.trim().is_empty()).nth(index.parse().ok()?)?.to_owned()
+        }
+        _ if batch => {
+            let all: Vec<&RawValue> = serde_json::from_str(text).ok()?;
+            all.get(index.parse::<usize>().ok()?)?.get().to_owned()
+        }
+        _ => text.to_owned(),
+    };
+    let members: HashMap<String, &RawValue> = serde_json::from_str(&own).ok()?;
+    if members.contains_key("specversion") || !members.contains_key("event") {
+        return None;
+    }
+    let (name, below) = match member.split_once('/') {
+        Some((name, below)) => (name, format!("/{below}")),
+        None => (member, String::new()),
+    };
+    let moved = match name {
+        "data" => "payload",
+        "topic" => "routing/topic",
+        "to" => "routing/to",
+        "partitionkey" => "routing/partition_key",
+        "priority" => "routing/priority",
+        "stream" => "routing/stream",
+        "expirytime" => "routing/expires_at",
+        "deliverat" => "routing/deliver_at",
+        "time" => "event/timestamp",
+        "hops" => "event/hops",
+        "id" => "event/id",
+        _ => return None,
+    };
+    let prefix = if batch { format!("#/{index}/") } else { "#/".to_owned() };
+    Some(format!("{prefix}{moved}{below}"))
+}

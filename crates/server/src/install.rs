@@ -1,0 +1,87 @@
+//! How the definitions of a file are put in force.
+
+use cantus_api::definition::Definitions;
+use cantus_api::error::{Code, Problem};
+use cantus_core::agent::Origin;
+use cantus_core::command::{Answer, Command, Install};
+use cantus_core::subscription::Place as Start;
+use cantus_core::{Text, hash};
+use cantus_runtime::Handle;
+
+use crate::convert::definition::{self, Around, Defaults};
+use crate::problem::{Place, of};
+
+/// What an installation changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Installed {
+    /// Definitions that are new.
+    pub added: u32,
+    /// Definitions that say something else now.
+    pub changed: u32,
+    /// Definitions that are gone.
+    pub removed: u32,
+}
+
+/// Puts a file's definitions in force, all or none. What the file declared before and does not any more goes; events,
+/// dead letters and the places of subscriptions that stay are untouched.
+///
+/// # Errors
+/// When a definition can not be, or the runtime does not take it.
+pub async fn install(
+    handle: &Handle,
+    definitions: &Definitions,
+    source: &str,
+    actor: &str,
+    defaults: &Defaults,
+) -> Result<Installed, Box<Problem>> {
+    let mut command = command(definitions, source, actor, defaults)?;
+    for (_, subscription, start) in &mut command.subscriptions {
+        if let Start::Time(time) = subscription.from {
+            let before = handle.read_log(move |reader| reader.before_time(time)).await;
+            *start = Some(before.map_err(|failed| of(failed, Place::Alone))?);
+        }
+    }
+    match handle.submit(Command::Install(Box::new(command))).await {
+        Ok(Answer::Installed(added, changed, removed)) => Ok(Installed { added, changed, removed }),
+        Ok(other) => {
+            let detail = format!("an installation was answered with {other:?}");
+            Err(Box::new(Problem::new(Code::Internal, detail)))
+        }
+        Err(failed) => Err(of(failed, Place::Alone)),
+    }
+}
+
+fn command(
+    definitions: &Definitions,
+    source: &str,
+    actor: &str,
+    defaults: &Defaults,
+) -> Result<Install, Box<Problem>> {
+    let (mut topics, mut agents, mut subscriptions) = (Vec::new(), Vec::new(), Vec::new());
+    for (name, topic) in &definitions.topics {
+        topics.push((definition::topic_name(name.as_str())?, definition::topic(topic, defaults)?));
+    }
+    for (name, agent) in &definitions.agents {
+        agents.push((definition::agent_name(name.as_str())?, definition::agent(agent, Origin::File)));
+        for subscription in &agent.subscriptions {
+            let Some(retry) = definitions.retry_policy(subscription) else {
+                let detail = format!("a subscription of {name} names a retry policy that is not declared");
+                return Err(Box::new(Problem::new(Code::SubscriptionInvalid, detail)));
+            };
+            let prompt = agent.prompt.as_deref();
+            let around = Around { agent: name, retry: &retry, prompt, origin: Origin::File, defaults };
+            let (id, made) = definition::subscription(subscription, &around)?;
+            subscriptions.push((id, made, None));
+        }
+    }
+    // The hash tells two sets apart; serde writes maps in the order of their keys.
+    let canonical = serde_json::to_vec(definitions).unwrap_or_default();
+    Ok(Install {
+        hash: Text::from(format!("{:032x}", hash::parts(&[&canonical]))),
+        source: Text::from(source),
+        actor: Text::from(actor),
+        topics,
+        agents,
+        subscriptions,
+    })
+}
