@@ -216,15 +216,13 @@ impl Handle {
         self.lock_waiters().insert(waiter, send);
         let guard = Waiting { handle: self.clone(), waiter, subscription: subscription.clone() };
         let mut stopping = self.shared.stopping.subscribe();
-        // What it returns holds a lock, which can not be held while giving up.
-        let stopping = async move { drop(stopping.wait_for(|stopping| *stopping).await) };
         let pull = Pull { subscription, max, waiter: Some(waiter) };
         let pulled = match self.submit(Command::Pull(pull)).await? {
             Answer::Pulled(pulled) => pulled,
             _ => tokio::select! {
                 pulled = &mut receive => pulled.unwrap_or_default(),
                 _ = tokio::time::sleep(wait) => self.give_up(&guard, &mut receive).await,
-                () = stopping => self.give_up(&guard, &mut receive).await,
+                () = stops(&mut stopping) => self.give_up(&guard, &mut receive).await,
             },
         };
         drop(guard);
