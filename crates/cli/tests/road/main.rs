@@ -3,6 +3,8 @@
 
 mod adoption;
 mod examples;
+mod hostile;
 mod kill;
+mod production;
 mod server;
 mod story;

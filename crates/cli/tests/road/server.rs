@@ -16,6 +16,7 @@ pub(crate) struct Server {
     file: Option<PathBuf>,
     port: u16,
     path: Option<String>,
+    mode: &'static str,
 }
 
 impl Server {
@@ -24,11 +25,20 @@ impl Server {
         Self::start_with_path(file, None)
     }
 
-    /// The same with a PATH of its own for the programs that agents are.
+    /// Starts `cantus serve` with a file.
+    pub(crate) fn start_production(file: &Path) -> Self {
+        Self::start_as("serve", Some(file), None)
+    }
+
+    /// Starts `cantus dev` with a PATH of its own for the programs that agents are.
     pub(crate) fn start_with_path(file: Option<&Path>, path: Option<String>) -> Self {
+        Self::start_as("dev", file, path)
+    }
+
+    fn start_as(mode: &'static str, file: Option<&Path>, path: Option<String>) -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let port = TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("bound").port();
-        let mut server = Self { child: None, dir, file: file.map(Path::to_owned), port, path };
+        let mut server = Self { child: None, dir, file: file.map(Path::to_owned), port, path, mode };
         server.begin();
         server
     }
@@ -41,8 +51,8 @@ impl Server {
             .open(self.dir.path().join("server.log"))
             .expect("a log file");
         let mut command = Command::new(env!("CARGO_BIN_EXE_cantus"));
-        command.arg("dev").arg("--port").arg(self.port.to_string());
-        command.arg("--data-dir").arg(self.dir.path().join("data"));
+        command.arg(self.mode).arg("--port").arg(self.port.to_string());
+        command.arg("--data-dir").arg(self.dir.path().join(".cantus"));
         if let Some(file) = &self.file {
             command.arg("-f").arg(file);
         }

@@ -21,6 +21,11 @@ pub(super) fn private_folder(folder: &Path) -> Result<()> {
         .with_context(|| format!("the folder {} cannot be made", folder.display()))
 }
 
+/// Returns the token that programs of agents get, kept so that those that outlive a server can go on.
+pub(super) fn of_programs(file: &Path) -> Result<String> {
+    of_dev(file)
+}
+
 /// Returns the token in a file, which is written if there is none.
 pub(super) fn of_dev(file: &Path) -> Result<String> {
     if let Some(folder) = file.parent() {
