@@ -30,6 +30,26 @@ pub(crate) struct Read {
     _held: Option<OwnedSemaphorePermit>,
 }
 
+/// How much of a refused body is read and thrown away, and for how long: a client that only sends would else never see
+/// why it was refused.
+const DISCARDED_BYTES_MAX: usize = 16 << 20;
+const DISCARDED_FOR: Duration = Duration::from_secs(5);
+
+async fn discard(mut body: Body) {
+    let reading = async {
+        let mut left = DISCARDED_BYTES_MAX;
+        while let Some(Ok(frame)) = body.frame().await {
+            let bytes = frame.data_ref().map_or(0, Bytes::len);
+            if bytes >= left {
+                return;
+            }
+            left -= bytes;
+        }
+    };
+    // A client that is slower than that has to do without an answer.
+    let _ = tokio::time::timeout(DISCARDED_FOR, reading).await;
+}
+
 /// How large a body may be, and what is said when it is larger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Cap {
@@ -62,6 +82,10 @@ impl Bodies {
         }
         let told = single(headers, &header::CONTENT_LENGTH)?.and_then(|length| length.parse::<u64>().ok());
         if told.is_some_and(|length| length > cap.bytes as u64) {
+            // Who waits for our word before sending gets it at once.
+            if !headers.contains_key(header::EXPECT) {
+                discard(body).await;
+            }
             return Err(too_large(cap));
         }
         match tokio::time::timeout(self.time, self.collect(body, cap)).await {
@@ -83,6 +107,8 @@ impl Bodies {
             let Ok(data) = frame.into_data() else { continue };
             let length = first.as_ref().map_or(0, Bytes::len) + rest.len() + data.len();
             if length > cap.bytes {
+                drop((first, rest, held));
+                discard(body).await;
                 return Err(too_large(cap));
             }
             self.hold(&mut held, length)?;
