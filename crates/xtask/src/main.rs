@@ -1,12 +1,15 @@
 //! `cargo xtask`: one command that checks everything and changes nothing, one that repairs, and campaigns against the real
 //! binary.
 //!
-//! Read `check` (the steps), `step` (how they run), then what the steps are made of: `borders`, `deny`, `workspace`.
+//! Read `check` (the steps), `step` (how they run), then what the steps are made of: `borders`, `deny`, `workspace`. Then
+//! `smoke` and `campaign`.
 
 mod borders;
+mod campaign;
 mod check;
 mod deny;
 mod fix;
+mod smoke;
 mod step;
 mod workspace;
 
@@ -28,12 +31,19 @@ enum Command {
     Check(check::Options),
     /// Repair what can be repaired by itself: format, lints, snapshots
     Fix,
+    /// Start the server as the README says it, but for `--release`, publish an event and stop it again
+    Smoke,
+    /// Treat the real binary badly, and judge it by what it promised
+    #[command(subcommand)]
+    Campaign(campaign::Campaign),
 }
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Check(options) => check::run(&options),
         Command::Fix => fix::run(),
+        Command::Smoke => smoke::run(),
+        Command::Campaign(campaign) => campaign.run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

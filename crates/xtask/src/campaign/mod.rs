@@ -1,0 +1,32 @@
+//! Campaigns: the real binary, treated badly, and judged by what it promised.
+//!
+//! `binary` builds it, `server` runs it; `kill` is the campaign that ends it again and again.
+
+mod binary;
+mod kill;
+mod server;
+
+pub(crate) use binary::build;
+pub(crate) use server::Server;
+
+use anyhow::Result;
+use clap::Subcommand;
+
+/// Which campaign.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Campaign {
+    /// Publish and consume while the server is killed with SIGKILL at random, and judge what is left
+    Kill(kill::Options),
+}
+
+impl Campaign {
+    /// Runs it.
+    ///
+    /// # Errors
+    /// When a promise was broken, or the campaign could not be run.
+    pub(crate) fn run(&self) -> Result<()> {
+        match self {
+            Campaign::Kill(options) => kill::run(options),
+        }
+    }
+}
