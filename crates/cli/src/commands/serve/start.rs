@@ -55,7 +55,7 @@ pub(super) async fn start_server(options: StartOptions, stop: impl Future<Output
             hops_max: options.server.max_hops.unwrap_or(Limits::default().hops_max),
             ..Limits::default()
         },
-        wire: Arc::new(CloudEvents { limits: server.limits.clone() }),
+        wire: Arc::new(CloudEvents { limits: server.limits }),
         exec: Some(ExecSettings {
             data_dir: options.data_dir.clone(),
             guardian: None,

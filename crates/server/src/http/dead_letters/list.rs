@@ -77,12 +77,10 @@ async fn walk<T: Send + 'static>(
                     state.subscriptions.values().rev().find(|it| it.id == *id).map(|it| it.number)
                 })
             });
-            let mut seen = 0;
-            for (id, it) in state.dead_letters.range(..before).rev() {
+            for (seen, (id, it)) in state.dead_letters.range(..before).rev().enumerate() {
                 if seen == VISIT {
                     return (result, Some(before));
                 }
-                seen += 1;
                 before = *id;
                 if meant.fits(it, number) && !take(&mut result, state, it) {
                     return (result, None);
