@@ -1,11 +1,12 @@
 //! The load: publish one by one, publish in batches, consume, and the way from publish to delivery.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use cantus_api::agent::Register;
 use cantus_api::event::Data;
 use cantus_api::pull::{AckOne, Leased};
 use cantus_api::subscription::Create;
@@ -24,8 +25,8 @@ pub(super) const PULL_MAX: u32 = 200;
 const PULL_WAIT: Duration = Duration::from_secs(10);
 /// After so many pulls that bring nothing, deliveries are missing.
 const EMPTY_PULLS_MAX: u32 = 3;
-const SOURCE: &str = "/bench";
-const AGENT: &str = "bench";
+const SOURCE: &str = "/cantus-bench";
+const AGENT: &str = "cantus-bench";
 
 /// Who publishes what.
 pub(super) struct Load {
@@ -85,46 +86,23 @@ impl Load {
     /// Consumes events that were published before, and acknowledges them.
     pub(super) async fn consume(&self, count: u32) -> Result<Measured> {
         let id = self.subscribe("consume", "start").await?;
-        let left = Arc::new(AtomicI64::new(i64::from(count)));
+        let shared = Arc::new(Consumed { left: AtomicI64::new(count.into()), latencies: Mutex::default() });
         let mut workers = JoinSet::new();
         let begun = Instant::now();
         for client in &self.clients {
-            let (client, id, left) = (client.clone(), id.clone(), Arc::clone(&left));
-            workers.spawn(async move {
-                let (mut latencies, mut empty) = (Vec::new(), 0);
-                while left.load(Ordering::Relaxed) > 0 {
-                    let sent = Instant::now();
-                    let leased = client.pull(&id, PULL_MAX, PULL_WAIT).await?;
-                    if leased.is_empty() {
-                        empty += 1;
-                        // Others may have taken the last ones in the meantime.
-                        if empty == EMPTY_PULLS_MAX && left.load(Ordering::Relaxed) > 0 {
-                            let left = left.load(Ordering::Relaxed);
-                            return Err(Failure::failed(format!("{left} deliveries did not come")).into());
-                        }
-                        continue;
-                    }
-                    empty = 0;
-                    let done = acknowledge(&client, leased).await?;
-                    latencies.push(sent.elapsed());
-                    left.fetch_sub(done, Ordering::Relaxed);
-                }
-                Ok(latencies)
-            });
+            workers.spawn(consume(client.clone(), id.clone(), Arc::clone(&shared)));
         }
-        // The last ones are acknowledged while others still wait for more; those waits are not part of it.
-        let mut latencies = Vec::new();
-        let mut elapsed = None;
+        // Whoever acknowledges the last one ends first; the others still wait for more, which is not part of it.
         while let Some(worker) = workers.join_next().await {
-            let worker: Result<Vec<Duration>> = worker.context("a connection's task has failed")?;
-            latencies.extend(worker?);
-            elapsed.get_or_insert_with(|| begun.elapsed());
-            if left.load(Ordering::Relaxed) <= 0 {
-                workers.abort_all();
+            worker.context("a connection's task has failed")??;
+            if shared.left.load(Ordering::Relaxed) <= 0 {
                 break;
             }
         }
-        Ok(self.measured(count, elapsed.unwrap_or_else(|| begun.elapsed()), latencies))
+        let elapsed = begun.elapsed();
+        workers.abort_all();
+        let latencies = std::mem::take(&mut *shared.latencies.lock().expect("nobody panics with it"));
+        Ok(self.measured(count, elapsed, latencies))
     }
 
     /// Publishes events one after the other and measures until each is delivered to somebody who waits for it.
@@ -161,11 +139,16 @@ impl Load {
         Ok(self.measured(count, begun.elapsed(), latencies))
     }
 
-    /// Removes the subscriptions that were made.
+    /// Removes the agent and the subscriptions that were made.
     pub(super) async fn clean_up(&self) -> Result<()> {
-        for name in ["consume", "deliver"] {
-            match self.clients[0].delete_subscription(&self.id(name)).await {
-                Err(error) if error.code() != Some(Code::SubscriptionUnknown) => return Err(error.into()),
+        let client = &self.clients[0];
+        for removed in [
+            client.delete_subscription(&self.id("consume")).await,
+            client.delete_subscription(&self.id("deliver")).await,
+            client.delete_agent(AGENT).await,
+        ] {
+            match removed {
+                Err(error) if !is_unknown(&error) => return Err(error.into()),
                 _ => {}
             }
         }
@@ -181,6 +164,7 @@ impl Load {
             "agent": AGENT, "name": format!("{}.{name}", self.topic), "topic": self.topic, "action": "inbox",
             "from": from, "concurrency": 10_000, "max_in_flight": 65_536,
         }))?;
+        self.clients[0].register_agent(&Register { agent: AGENT.to_owned(), ..Register::default() }).await?;
         self.clients[0].create_subscription(&create).await?;
         Ok(self.id(name))
     }
@@ -201,6 +185,44 @@ impl Load {
             latencies: Latencies::of(latencies),
         }
     }
+}
+
+/// What the connections that consume share.
+struct Consumed {
+    left: AtomicI64,
+    latencies: Mutex<Vec<Duration>>,
+}
+
+/// Consumes on one connection until nothing is left.
+async fn consume(client: Client, id: String, shared: Arc<Consumed>) -> Result<()> {
+    let mut empty = 0;
+    loop {
+        let sent = Instant::now();
+        let leased = client.pull(&id, PULL_MAX, PULL_WAIT).await?;
+        if leased.is_empty() {
+            empty += 1;
+            let left = shared.left.load(Ordering::Relaxed);
+            if left <= 0 {
+                return Ok(());
+            }
+            // Others may have taken the last ones in the meantime.
+            if empty == EMPTY_PULLS_MAX {
+                return Err(Failure::failed(format!("{left} deliveries did not come")).into());
+            }
+            continue;
+        }
+        empty = 0;
+        let done = acknowledge(&client, leased).await?;
+        shared.latencies.lock().expect("nobody panics with it").push(sent.elapsed());
+        if shared.left.fetch_sub(done, Ordering::Relaxed) <= done {
+            return Ok(());
+        }
+    }
+}
+
+/// Returns whether something was not there in the first place.
+fn is_unknown(error: &cantus_client::Error) -> bool {
+    matches!(error.code(), Some(Code::SubscriptionUnknown | Code::AgentUnknown))
 }
 
 /// Acknowledges deliveries, and returns how many of them were done by that.

@@ -41,7 +41,7 @@ pub(crate) struct Bench {
     #[arg(long, value_name = "BYTES", default_value_t = 256, value_parser = clap::value_parser!(u32).range(32..=1_000_000))]
     size: u32,
     /// How many connections are used at once, each with one request under way
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(2..=1000))]
     connections: u32,
     /// Where the server's folder is made; the system's place for temporary files unless given
     #[arg(long = "in", value_name = "FOLDER")]
@@ -62,7 +62,7 @@ impl Bench {
             None => Some(OwnServer::start(self.folder.as_deref(), context).await?),
         };
         // A client per connection, so that each has one socket and one request under way.
-        let clients: Vec<Client> = (0..self.connections.max(2))
+        let clients: Vec<Client> = (0..self.connections)
             .map(|_| match &own {
                 Some(own) => own.client(),
                 None => context.client(),
@@ -82,6 +82,7 @@ impl Bench {
         cleaned?;
         let answer = json!({
             "version": env!("CARGO_PKG_VERSION"),
+            "build": if cfg!(debug_assertions) { "debug" } else { "release" },
             "server": {"version": status.version, "mode": status.mode, "engine": status.engine,
                        "own_process": own.is_some(), "store": own.as_ref().map(OwnServer::store)},
             "hardware": hardware::describe(),

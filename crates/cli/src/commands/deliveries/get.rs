@@ -4,7 +4,7 @@ use anyhow::Result;
 use cantus_api::delivery::{Attempt, Delivery};
 use clap::Args;
 
-use super::words::{attempt_line, state_word, waiting_word};
+use super::words::{attempt_line, repeats_exit_code, state_word, waiting_word};
 use crate::context::Context;
 use crate::output::{Screen, fields};
 
@@ -54,7 +54,8 @@ pub(crate) fn attempts(attempts: &[Attempt], screen: &Screen) -> String {
     for attempt in attempts {
         let line = attempt_line(attempt, screen);
         text.push_str(&format!("attempt {}  {}  {line}\n", attempt.n, screen.time(&attempt.at)));
-        if let Some(message) = &attempt.message {
+        let message = attempt.message.as_ref().filter(|text| !repeats_exit_code(text, attempt.exit_code));
+        if let Some(message) = message {
             text.push_str(&format!("  {}\n", message.trim_end().replace('\n', "\n  ")));
         }
         if let Some(stderr) = attempt.stderr_tail.as_ref().filter(|tail| !tail.trim().is_empty()) {

@@ -9,7 +9,7 @@ use anyhow::Result;
 use clap::Subcommand;
 
 pub(crate) use get::attempts;
-pub(crate) use words::{attempt_line, state_word, waiting_word};
+pub(crate) use words::{attempt_line, repeats_exit_code, state_word, waiting_word};
 
 use crate::context::Context;
 

@@ -59,3 +59,8 @@ pub(crate) fn attempt_line(attempt: &Attempt, screen: &Screen) -> String {
     }
     line
 }
+
+/// Returns whether a message says no more than the exit code that is shown anyway.
+pub(crate) fn repeats_exit_code(message: &str, exit_code: Option<i32>) -> bool {
+    exit_code.is_some_and(|code| message.trim() == format!("exit code {code}"))
+}

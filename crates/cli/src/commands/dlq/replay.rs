@@ -9,7 +9,7 @@ use cantus_client::Client;
 use clap::Args;
 use tokio::time::Instant;
 
-use super::words::failure_line;
+use super::words::{failure_line, status_word};
 use crate::context::Context;
 use crate::exit::Failure;
 use crate::input;
@@ -49,9 +49,9 @@ impl Replay {
         }
         context.screen.note(text(&started).trim_end());
         let letter = wait(&client, &self.id, self.timeout.duration()).await?;
-        context.screen.show(&letter, || match letter.status {
-            Status::Resolved => format!("{} is resolved", letter.id),
-            _ => format!("{} is {:?} again", letter.id, letter.status).to_lowercase(),
+        context.screen.show(&letter, || {
+            let again = if letter.status == Status::Open { " again" } else { "" };
+            format!("{} is {}{again}", letter.id, status_word(letter.status).0)
         })?;
         match letter.status {
             Status::Open => Err(Failure::failed(format!("it failed again: {}", failure_line(&letter.error)))

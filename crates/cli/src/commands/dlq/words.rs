@@ -3,6 +3,7 @@
 use cantus_api::dead_letter::{DeadLetter, Failure, Status, StatusFilter};
 use clap::ValueEnum;
 
+use crate::commands::deliveries::repeats_exit_code;
 use crate::output::Tone;
 
 /// Which states to list.
@@ -47,8 +48,9 @@ pub(super) fn failure_line(failure: &Failure) -> String {
     if let Some(status) = failure.status {
         line.push_str(&format!(" HTTP {status}"));
     }
-    if !failure.message.is_empty() {
-        line.push_str(&format!(": {}", failure.message.trim_end()));
+    let message = failure.message.trim_end();
+    if !message.is_empty() && !repeats_exit_code(message, failure.exit_code) {
+        line.push_str(&format!(": {message}"));
     }
     line
 }

@@ -72,6 +72,7 @@ impl Github {
 }
 
 fn read(line: &[u8]) -> Result<Event> {
+    input::json(line, "the line")?;
     let webhook: Webhook<'_> = serde_json::from_slice(line).map_err(|error| {
         let text = error.to_string();
         let wrong = text.split(" at line ").next().unwrap_or(&text).to_owned();
@@ -80,7 +81,12 @@ fn read(line: &[u8]) -> Result<Event> {
         anyhow!(Failure::usage(wrong).hint(hint))
     })?;
     let payload = Bytes::copy_from_slice(webhook.payload.get().as_bytes());
-    let event = github::event(&webhook.event, webhook.delivery.as_deref(), &payload)?;
+    let event =
+        github::event(&webhook.event, webhook.delivery.as_deref(), &payload).map_err(|mut problem| {
+            // There are no headers on a line.
+            problem.errors.retain(|fault| fault.header.is_none());
+            problem
+        })?;
     let expected = match &webhook.action {
         Some(action) => format!("{}{}.{action}", github::TYPE_PREFIX, webhook.event),
         None => event.event_type.clone(),

@@ -1,9 +1,13 @@
 #!/bin/sh
-# HelloSaid {"name": …} → HelloAnswered {"text": …}
+# HelloSaid {"name": …} → HelloAnswered, as text
 set -eu
 
-# Prints the string at data.name; without one, the event is wrong for us: exit code 65, which is not tried again.
-name=$(cantus event get data.name) || exit 65
+# The event is on stdin; this prints the string at data.name.
+name=$(cantus event get data.name --default world)
 
+# Exit codes say what happens next: 0 done, 65 the data is wrong (not tried again), any other tried again, then a dead letter.
+[ "$name" != nobody ] || exit 65
+
+# stderr is the log: cantus deliveries logs ID --stderr
 echo "greeting $name" >&2
 printf 'Hello, %s!' "$name" | cantus reply --type HelloAnswered --content-type text/plain --data -

@@ -3,7 +3,7 @@
 set -eu
 
 event=$(cat)
-review=$(printf '%s' "$event" | cantus event get data.review_id) || exit 65
+review=$(printf '%s' "$event" | cantus event get data.review_id --default "$CE_ID")
 lines=$(printf '%s' "$event" | cantus event get data.lines_changed --default 0)
 
 if [ "$lines" -gt 400 ]; then
