@@ -20,6 +20,8 @@ mod patient;
 mod problem;
 mod reading;
 mod run;
+#[cfg(test)]
+mod tests;
 mod timeline;
 
 pub use run::{RunError, run};

@@ -25,8 +25,6 @@ use crate::lookup::{self, Found};
 use crate::problem::{self, Place, parameter};
 use crate::reading::{self, From, Page, Wanted};
 
-/// How long a filter may be.
-const FILTER_BYTES_MAX: usize = 64 * 1024;
 /// How many topics one request may name.
 const TOPICS_MAX: usize = 100;
 
@@ -95,9 +93,6 @@ fn patterns(text: Option<&str>) -> Result<Vec<Pattern>, Box<Problem>> {
 /// Compiles the filter of a request: JSON if it looks like JSON of a filter, else text.
 pub(super) fn filter(text: Option<&str>) -> Result<Filter, Box<Problem>> {
     let Some(text) = text.filter(|text| !text.trim().is_empty()) else { return Ok(Filter::everything()) };
-    if text.len() > FILTER_BYTES_MAX {
-        return Err(parameter("filter", format!("is longer than {FILTER_BYTES_MAX} bytes")));
-    }
     let declared = match serde_json::from_str::<Value>(text) {
         Ok(json @ (Value::Object(_) | Value::Array(_))) => json,
         _ => Value::from(text),

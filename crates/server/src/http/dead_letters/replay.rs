@@ -14,6 +14,7 @@ use cantus_runtime::{Draft, Failed, Publishing};
 
 use super::super::answer;
 use super::super::call::Call;
+use super::super::publish::publisher;
 use super::super::route::Answered;
 use super::{id_of, note, story};
 use crate::convert::definition::topic_name;
@@ -47,18 +48,22 @@ pub(super) async fn replay(mut call: Call) -> Answered {
     let note = note(request.note.as_deref())?;
     for _ in 0..STALE_TRIES_MAX {
         let (kept, told) = story::find(&call.app, id, call.param("id")).await?;
-        let new = (told.edited.is_some() || topic.is_some()).then(|| {
-            let current = told.edited.as_ref().unwrap_or(&told.original);
-            renewed(current, &told.original, topic.as_ref())
-        });
+        let current = told.edited.as_ref().unwrap_or(&told.original);
+        if current.expired(call.app.now()) {
+            let detail = "the event has expired: a replay would be let go at once";
+            let problem = Problem::new(Code::EventExpired, detail);
+            return Err(Box::new(problem.hint("edit its attribute `expirytime` first: null takes it away")));
+        }
+        let new = (told.edited.is_some() || topic.is_some())
+            .then(|| renewed(current, &told.original, topic.as_ref()));
         let publish = match new {
             None => None,
             Some(draft) => {
                 let publishing = Publishing {
+                    agent: publisher(std::slice::from_ref(&draft)),
                     drafts: vec![draft],
                     expected_revision: None,
                     actor: call.caller.actor.clone(),
-                    agent: None,
                     idempotency: None,
                 };
                 let admitted = call.app.handle.admit(&publishing);

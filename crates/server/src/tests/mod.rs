@@ -1,0 +1,11 @@
+//! The surfaces as their clients meet them: the router over a real runtime on the local engine in a temporary folder.
+
+mod answering;
+mod dead_letters;
+mod given;
+mod guarding;
+mod hooks;
+mod operating;
+mod publishing;
+mod reading;
+mod telling;
