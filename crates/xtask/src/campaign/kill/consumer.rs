@@ -11,7 +11,7 @@ use cantus_client::{Client, Error};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use super::plan::{ANSWERS, ASK, FLAKY, INBOX, POISON};
+use super::plan::{ANSWERS, ASK, FLAKY, INBOX, POISON, answer_to};
 use super::record::{Consumed, Seen, Settled, hash_of};
 
 /// How many deliveries are taken at once.
@@ -208,11 +208,6 @@ impl Worker {
             }
         }
     }
-}
-
-/// The id of the answer to an event.
-pub(super) fn answer_to(id: &str) -> String {
-    format!("answer-{id}")
 }
 
 fn is_over(problem: &Problem) -> bool {

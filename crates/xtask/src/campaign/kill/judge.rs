@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::Serialize;
 
-use super::consumer::answer_to;
-use super::plan::{ASK, INBOX, POISON, PROGRAM, RUN, TOPIC};
+use super::plan::{ASK, INBOX, POISON, PROGRAM, RUN, TOPIC, answer_to, ran_for};
 use super::record::{Evidence, Outcome, Sent, Settled, Stored};
 
 /// What was counted.
@@ -173,8 +172,12 @@ fn nothing_else_is_there(evidence: &Evidence, log: &Log<'_>, verdict: &mut Verdi
         .flat_map(|published| &published.sent)
         .map(|sent| sent.id.as_str())
         .collect();
-    let answers: BTreeSet<String> =
-        log.stored.iter().filter(|event| event.event_type == ASK).map(|event| answer_to(&event.id)).collect();
+    let answer = |event: &Stored| match event.event_type.as_str() {
+        ASK => Some(answer_to(&event.id)),
+        RUN => Some(ran_for(&event.id)),
+        _ => None,
+    };
+    let answers: BTreeSet<String> = log.stored.iter().filter_map(answer).collect();
     let mut positions = BTreeMap::new();
     for event in log.stored {
         let is_known =
@@ -288,7 +291,7 @@ fn every_event_is_settled(evidence: &Evidence, log: &Log<'_>, verdict: &mut Verd
     }
 }
 
-/// A program that runs while the server dies is adopted by the next start: it is not started again.
+/// A program that runs while the server dies is adopted by the next start: it is not started again, and its answer is taken once.
 fn programs_ran_once(evidence: &Evidence, log: &Log<'_>, verdict: &mut Verdict) {
     let lines =
         |id: &str, began: bool| evidence.runs.iter().filter(|run| run.id == id && run.began == began).count();
@@ -300,14 +303,16 @@ fn programs_ran_once(evidence: &Evidence, log: &Log<'_>, verdict: &mut Verdict) 
         .collect();
     for event in log.stored.iter().filter(|event| event.topic == TOPIC && event.event_type == RUN) {
         let (began, ended) = (lines(&event.id, true), lines(&event.id, false));
+        let answers = log.places(&ran_for(&event.id)).len();
         if dead.contains(event.id.as_str()) {
             verdict
                 .violations
                 .push(format!("the program of {} never fails and left a dead letter", event.id));
-        } else if (began, ended) != (1, 1) {
-            verdict
-                .violations
-                .push(format!("the program of {} began {began} times and ended {ended} times", event.id));
+        } else if (began, ended, answers) != (1, 1, 1) {
+            verdict.violations.push(format!(
+                "the program of {} began {began} times, ended {ended} times and has {answers} answers",
+                event.id
+            ));
         } else {
             verdict.counts.programs_run += 1;
         }

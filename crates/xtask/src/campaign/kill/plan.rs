@@ -6,7 +6,7 @@ use rand::Rng;
 
 /// Where events go.
 pub(super) const TOPIC: &str = "campaign.events";
-/// Where the consumer's answers go.
+/// Where answers go: the worker's and the program's.
 pub(super) const ANSWERS: &str = "campaign.answers";
 /// Both.
 pub(super) const TOPICS: &str = "campaign.*";
@@ -34,7 +34,7 @@ version: 1
 name: kill-campaign
 topics:
   campaign.events: { description: What clients publish }
-  campaign.answers: { description: What the worker answers }
+  campaign.answers: { description: What they are answered with }
 agents:
   /worker:
     subscriptions:
@@ -47,8 +47,23 @@ agents:
           action: { exec: [sh, ./run.sh], timeout: 1m } }
 "#;
 
-/// The program: says that it begins, takes a moment in which the server may be killed, says that it ends.
-pub(super) const SCRIPT: &str = "echo \"$CE_ID began\" >> runs\nsleep 0.3\necho \"$CE_ID ended\" >> runs\n";
+/// The program: says that it begins, takes a moment in which the server may be killed, answers with an event, says that it ends.
+pub(super) const SCRIPT: &str = r#"
+echo "$CE_ID began" >> runs
+sleep 0.3
+printf '{"specversion":"1.0","id":"ran-%s","source":"/program","type":"Ran","topic":"campaign.answers"}\n' "$CE_ID"
+echo "$CE_ID ended" >> runs
+"#;
+
+/// The id of the worker's answer to an event.
+pub(super) fn answer_to(id: &str) -> String {
+    format!("answer-{id}")
+}
+
+/// The id of the program's answer to an event.
+pub(super) fn ran_for(id: &str) -> String {
+    format!("ran-{id}")
+}
 
 /// One thing a client does.
 #[derive(Debug)]
