@@ -118,7 +118,7 @@ fn operation(route: &Route) -> Value {
     if let Some((schema, media_types)) = route.body {
         let content: Map<String, Value> = media_types
             .iter()
-            .map(|media_type| ((*media_type).to_owned(), json!({"schema": reference(schema)})))
+            .map(|media_type| ((*media_type).to_owned(), json!({"schema": body(schema, media_type)})))
             .collect();
         operation.insert("requestBody".to_owned(), json!({ "content": content }));
     }
@@ -128,6 +128,24 @@ fn operation(route: &Route) -> Value {
         operation.insert("x-cantus-right".to_owned(), json!(route.right.as_str()));
     }
     Value::Object(operation)
+}
+
+/// Returns the schema of a body in one of its media types. Some allow one shape of events only, some are no JSON.
+fn body(schema: &str, media_type: &str) -> Value {
+    match (schema, media_type) {
+        ("Events", "application/cloudevents+json") => reference("CloudEvent"),
+        ("Events", "application/cloudevents-batch+json") => {
+            json!({"type": "array", "items": reference("CloudEvent")})
+        }
+        ("Events", "application/vnd.cantus.envelope+json") => reference("Envelope"),
+        ("Events", "application/x-ndjson") => {
+            json!({"type": "string", "description": "One event per line, in either shape."})
+        }
+        ("Events", "*/*") => {
+            json!({"description": "The data of one event, whose attributes are the headers ce-…."})
+        }
+        _ => reference(schema),
+    }
 }
 
 fn responses(route: &Route) -> Value {

@@ -1,17 +1,34 @@
 //! The schemas of bodies and answers, in a short notation: one line per schema, `name: type` per member.
 //!
 //! `?` after a name says that it may be absent, `[X]` is a list, a capital letter names another schema, `a|b` lists words.
+//! `= X|Y` is a schema that is one of others.
 
 use serde_json::{Map, Value, json};
 
 const SCHEMAS: &[(&str, &str, &str)] = &[
     ("Anything", "Any body of the media types named.", "*"),
+    ("Events", "One event or several, in either shape.", "= CloudEvent|Envelope|[Event]"),
+    ("Event", "An event, as a CloudEvent or as an envelope.", "= CloudEvent|Envelope"),
     (
-        "Events",
-        "One event or several, in either JSON shape, as JSON Lines, or bare data with the headers ce-….",
-        "*",
+        "CloudEvent",
+        "An event as a CloudEvent; further members are extensions. The server fills in id, time and correlationid where they are absent. Only answers of agents may leave out the source.",
+        "specversion: 1.0, id?: string, source?: string, type: string, subject?: string, time?: time, kind?: event|command|query|notification, eventversion?: string, correlationid?: string, causationid?: string, hops?: integer, to?: string, topic?: string, partitionkey?: string, priority?: critical|high|normal|low, stream?: string, expirytime?: time, deliverat?: time, dataschema?: string, datacontenttype?: string, traceparent?: string, tracestate?: string, data?: any, data_base64?: string",
     ),
-    ("Event", "An event, as a CloudEvent or as an envelope.", "*"),
+    (
+        "Envelope",
+        "An event as an envelope.",
+        "event: EnvelopeEvent, routing?: EnvelopeRouting, payload?: any",
+    ),
+    (
+        "EnvelopeEvent",
+        "What happened.",
+        "id?: string, source?: string, type: string, subject?: string, timestamp?: time, kind?: event|command|query|notification, version?: string, correlation_id?: string, causation_id?: string, hops?: integer, data_schema?: string, content_type?: string, trace_parent?: string, trace_state?: string",
+    ),
+    (
+        "EnvelopeRouting",
+        "Where it goes.",
+        "topic?: string, to?: string, partition_key?: string, priority?: critical|high|normal|low, stream?: string, expires_at?: time, deliver_at?: time",
+    ),
     ("Receipts", "One receipt per event, in the order they came.", "results: [Receipt]"),
     (
         "Receipt",
@@ -188,6 +205,10 @@ fn schema(words: &str, members: &str) -> Value {
     if members == "*" {
         return json!({"description": words});
     }
+    if let Some(others) = members.strip_prefix("= ") {
+        let others: Vec<Value> = others.split('|').map(of_kind).collect();
+        return json!({"description": words, "anyOf": others});
+    }
     let (mut properties, mut required) = (Map::new(), Vec::new());
     for member in members.split(", ") {
         let (name, kind) = member.split_once(": ").expect("every member has a name and a type");
@@ -232,9 +253,48 @@ mod tests {
         for key in sample.as_object().unwrap().keys() {
             assert!(properties.contains_key(key), "{name} has {key} on the wire");
         }
-        for required in schema["required"].as_array().unwrap() {
+        for required in schema["required"].as_array().into_iter().flatten() {
             assert!(sample.get(required.as_str().unwrap()).is_some(), "{name} lacks {required} on the wire");
         }
+    }
+
+    #[test]
+    fn the_shapes_of_events_are_those_that_are_written() {
+        use cantus_api::event::{Data, Event, Kind, Priority, Shape, write};
+        let text = || Some("2999-01-01T00:00:00Z".to_owned());
+        let event = Event {
+            id: text(),
+            subject: text(),
+            time: text(),
+            kind: Some(Kind::Query),
+            version: text(),
+            correlation_id: text(),
+            causation_id: text(),
+            hops: Some(1),
+            to: text(),
+            topic: text(),
+            partition_key: text(),
+            priority: Some(Priority::High),
+            stream: text(),
+            expires_at: text(),
+            deliver_at: text(),
+            data_schema: text(),
+            content_type: text(),
+            trace_parent: text(),
+            trace_state: text(),
+            data: Some(Data::json("{}")),
+            ..Event::new("/a", "A")
+        };
+        let written = |shape| {
+            let mut out = Vec::new();
+            write(&mut out, &event.view(), shape);
+            serde_json::from_slice::<Value>(&out).unwrap()
+        };
+        matches("CloudEvent", &written(Shape::CloudEvent));
+        let envelope = written(Shape::Envelope);
+        matches("Envelope", &envelope);
+        matches("EnvelopeEvent", &envelope["event"]);
+        matches("EnvelopeRouting", &envelope["routing"]);
     }
 
     #[test]
