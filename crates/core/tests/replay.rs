@@ -9,6 +9,7 @@ use cantus_core::command::{
     Admitted, Answer, Command, Install, Now, Outcome, Publish, Pull, Pulled, ReplayDeadLetter, Settle, Start,
 };
 use cantus_core::coordinator::{Limits, Offer, Offers, Stepped, Stop};
+use cantus_core::dead_letter::Status;
 use cantus_core::effect::Effect;
 use cantus_core::event::{Event, Kind, Priority};
 use cantus_core::fact::{Fact, Recorded};
@@ -440,4 +441,43 @@ proptest! {
             prop_assert!(reordered || keys.len() == all, "a key is held twice: {:?}", one);
         }
     }
+}
+
+/// What is there when a world begins, with one dead letter of the event at the front of the line.
+fn world_with_a_dead_letter() -> World {
+    let mut world = World::new();
+    world.make(&Move::Publish { id: 1, key: None, priority: 2, stream: false, later: false });
+    world.make(&Move::Feed);
+    world.make(&Move::Pull(1));
+    world.make(&Move::Nack(0, true));
+    assert_eq!(world.coordinator.state.dead_letters.len(), 1);
+    world
+}
+
+#[test]
+fn a_replay_survives_a_seek_to_the_start() {
+    let mut world = world_with_a_dead_letter();
+    world.make(&Move::Replay);
+    world.make(&Move::Seek(0));
+    world.make(&Move::Pull(3));
+    let replay = world.pulled.iter().position(|pulled| pulled.delivery.generation == 1);
+    world.make(&Move::Ack(replay.expect("the replay is still on its way") as u8));
+    let dead = world.coordinator.state.dead_letters.values().next().expect("it is there");
+    assert_eq!(dead.status, Status::Resolved);
+}
+
+#[test]
+fn a_dead_letter_whose_replays_subscription_is_removed_is_open_again() {
+    let mut world = world_with_a_dead_letter();
+    world.make(&Move::Replay);
+    world.command(Command::Install(Box::new(Install {
+        hash: Text::from("none"),
+        source: Text::from("test"),
+        actor: Text::from("test"),
+        topics: Vec::new(),
+        agents: Vec::new(),
+        subscriptions: Vec::new(),
+    })));
+    let dead = world.coordinator.state.dead_letters.values().next().expect("it is there");
+    assert_eq!(dead.status, Status::Open);
 }

@@ -336,6 +336,7 @@ impl State {
     fn subscription_removed(&mut self, position: Position, number: u32) -> Result<(), Impossible> {
         self.definitions_changed();
         self.drop_open(number, Position(0));
+        self.end_replays(number);
         self.set_pause(position, number, None)?;
         let subscription = self.subscription_mut(position, number)?;
         subscription.removed = true;
@@ -392,18 +393,32 @@ impl State {
         Ok(())
     }
 
-    /// Drops open deliveries behind `after` that are not replays.
+    /// Drops open deliveries behind `after`. Replays stay: nothing in the log would bring them again.
     fn drop_open(&mut self, number: u32, after: Position) {
         let Some(subscription) = self.subscriptions.get(&number) else { return };
-        let everything = after == Position(0);
-        let slots: Vec<_> = subscription
-            .open
-            .range((after.next(), 0)..)
-            .map(|(slot, _)| *slot)
-            .filter(|(_, generation)| everything || *generation == 0)
-            .collect();
+        let behind = subscription.open.range((after.next(), 0)..);
+        let slots: Vec<_> =
+            behind.filter(|(_, open)| open.replay_of.is_none()).map(|(slot, _)| *slot).collect();
         for (position, generation) in slots {
             self.close(DeliveryId { subscription: number, position, generation });
+        }
+    }
+
+    /// Takes the replays to a subscription that goes away back: their dead letters are open again.
+    fn end_replays(&mut self, number: u32) {
+        let ended: Vec<(DeliveryId, DeadLetterId)> = self
+            .replaying
+            .iter()
+            .filter(|(delivery, _)| delivery.subscription == number)
+            .map(|(delivery, id)| (*delivery, *id))
+            .collect();
+        for (delivery, id) in ended {
+            self.replaying.remove(&delivery);
+            self.close(delivery);
+            self.touch(Key::DeadLetter(id));
+            if let Some(dead_letter) = self.dead_letters.get_mut(&id) {
+                dead_letter.status = Status::Open;
+            }
         }
     }
 

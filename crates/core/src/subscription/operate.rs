@@ -128,7 +128,7 @@ pub fn seek(view: &View<'_>, id: &SubscriptionId, after: Position, dry_run: bool
     let after = after.min(view.state.position);
     let mut report = SeekReport { after, ..SeekReport::default() };
     for (_, open) in
-        subscription.open.range((after.next(), 0)..).filter(|((_, generation), _)| *generation == 0)
+        subscription.open.range((after.next(), 0)..).filter(|(_, open)| open.replay_of.is_none())
     {
         match open.stage {
             Stage::Leased(_) => report.open_leases += 1,
