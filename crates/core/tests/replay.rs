@@ -235,6 +235,33 @@ impl World {
         self.take(Stepped { effects, ..Stepped::default() });
     }
 
+    /// Starts again from the log alone. What workers hold stays in their hands.
+    fn restart(&mut self) {
+        let mut state = fresh();
+        for recorded in &self.log {
+            state.apply(recorded).expect("a fact that was written can be applied");
+        }
+        self.coordinator = Coordinator::new(state, Limits::default());
+        let effects = self.coordinator.owed();
+        self.take(Stepped { effects, ..Stepped::default() });
+    }
+
+    /// Goes on until nothing more comes: everything that is pulled is acknowledged.
+    fn drain(&mut self) {
+        self.make(&Move::Pause(false));
+        for _ in 0..1_000 {
+            self.make(&Move::Feed);
+            self.make(&Move::Pull(3));
+            if self.pulled.is_empty() {
+                let Some(due) = self.coordinator.state.next_due() else { return };
+                self.at = self.at.max(due);
+                self.make(&Move::Feed);
+            }
+            self.make(&Move::Ack(0));
+        }
+        panic!("deliveries never end");
+    }
+
     fn turn(&mut self) {
         let now = self.now();
         let mut stepped = Stepped::default();
@@ -440,6 +467,44 @@ proptest! {
                 || what.iter().any(|one| matches!(one, Move::Redeclare(_) | Move::Seek(_)));
             prop_assert!(reordered || keys.len() == all, "a key is held twice: {:?}", one);
         }
+    }
+}
+
+/// Moves that neither set a subscription back nor bring anything again.
+fn forward_moves() -> impl Strategy<Value = (Move, bool)> {
+    let forward = moves().prop_filter("forward only", |one| {
+        !matches!(one, Move::Seek(_) | Move::Replay | Move::Archive | Move::Restore)
+    });
+    (forward, proptest::bool::weighted(0.05))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_event_is_settled_exactly_once_whatever_restarts_and_orders(
+        what in proptest::collection::vec(forward_moves(), 1..120)
+    ) {
+        let mut world = World::new();
+        for (one, restart) in &what {
+            world.make(one);
+            if *restart {
+                world.restart();
+            }
+        }
+        world.drain();
+        let mut settled: BTreeMap<Position, u32> = BTreeMap::new();
+        for recorded in &world.log {
+            match &recorded.fact {
+                Fact::EventPublished(_) => {
+                    settled.insert(recorded.position, 0);
+                }
+                Fact::DeliveryAcked(fact) => *settled.entry(fact.delivery.position).or_default() += 1,
+                Fact::DeadLetterOpened(fact) => *settled.entry(fact.delivery.position).or_default() += 1,
+                _ => {}
+            }
+        }
+        prop_assert!(settled.values().all(|times| *times == 1), "{:?}", settled);
     }
 }
 

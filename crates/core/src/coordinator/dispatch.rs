@@ -6,7 +6,7 @@ use super::step::{Coordinator, Stepped, feed};
 use super::view::{Stop, View};
 use crate::command::{Answer, Now, Pull, Pulled};
 use crate::effect::{Deliver, Effect};
-use crate::event::Event;
+use crate::event::{Event, Priority};
 use crate::fact::{
     AgentSeen, AgentsResumed, CursorMoved, DeliveryExpired, DeliveryLeased, DeliveryParked, EventLost,
     EventPublished, Fact, SubscriptionResumed,
@@ -17,7 +17,7 @@ use crate::refusal::Refusal;
 use crate::state::Timer;
 use crate::subscription::decide::{is_pushed, lease_ends};
 use crate::subscription::lanes::{WAITERS_MAX, Waiting, key_of, lane_of};
-use crate::subscription::{Action, Stage};
+use crate::subscription::{Action, Order, Stage};
 use crate::text::Text;
 use crate::time::Timestamp;
 
@@ -62,7 +62,7 @@ impl Coordinator {
             let Some(lanes) = self.lanes.get_mut(&offer.subscription) else { continue };
             let definition = subscription.definition();
             let lane = lane_of(definition, offer.event.priority);
-            if subscription.is_taken(lane, offer.position) {
+            if subscription.is_taken(offer.event.priority.lane(), offer.position) {
                 lanes.fed(lane, offer.round, offer.position);
                 continue;
             }
@@ -210,7 +210,11 @@ impl Coordinator {
         else {
             return Ok(());
         };
-        let floors = lanes.floors();
+        let mut floors = lanes.floors();
+        if subscription.definition().order == Order::Topic {
+            // One lane feeds all priorities: it has got as far as every cursor.
+            floors = [floors[lane_of(subscription.definition(), Priority::Normal)]; 4];
+        }
         let moved = subscription.cursors.iter().zip(floors).any(|(cursor, floor)| {
             let freed = floor.0.saturating_sub(cursor.floor.0);
             freed >= lag_min || (freed > 0 && cursor.taken.0.len() >= taken_min)

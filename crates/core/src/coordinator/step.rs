@@ -13,7 +13,7 @@ use crate::row::{Key, Loaded};
 use crate::state::{Impossible, State, Timer};
 use crate::subscription::decide::is_pushed;
 use crate::subscription::lanes::{BODIES_MAX, Feeding, Lanes, Waiting, lane_of};
-use crate::subscription::{Open, Stage};
+use crate::subscription::{Open, Order, Stage};
 
 /// State, and who waits for what in it.
 #[derive(Debug, Default)]
@@ -295,7 +295,13 @@ impl Coordinator {
     }
 
     fn floors(&self, number: u32) -> [Position; 4] {
-        self.state.subscriptions[&number].cursors.each_ref().map(|cursor| cursor.floor)
+        let subscription = &self.state.subscriptions[&number];
+        let floors = subscription.cursors.each_ref().map(|cursor| cursor.floor);
+        if subscription.definition().order != Order::Topic {
+            return floors;
+        }
+        // Cursors are kept per priority whatever the order is; the one lane of all begins where the last of them is.
+        [floors.into_iter().min().unwrap_or_default(); 4]
     }
 
     /// Adds what state knows to be open: held keys, parked and replayed ones. Retries come by their timers.

@@ -383,9 +383,7 @@ impl State {
             .open
             .iter()
             .filter(|((open, generation), _)| *open > fact.after && *generation == 0)
-            .map(|((open, _), state)| {
-                (subscription::lanes::lane_of(subscription.definition(), state.priority), *open)
-            })
+            .map(|((open, _), state)| (state.priority.lane(), *open))
             .collect();
         for (lane, open) in kept {
             subscription.cursors[lane].taken.0.insert(open);
@@ -466,8 +464,7 @@ impl State {
         }
         self.touch(Key::Open(id.subscription, id.position, id.generation));
         let subscription = self.subscription_mut(position, id.subscription)?;
-        let lane = subscription::lanes::lane_of(subscription.definition(), fact.priority);
-        subscription.take(lane, id.position);
+        subscription.take(fact.priority.lane(), id.position);
         let open = Open {
             priority: fact.priority,
             key: fact.key,
@@ -571,8 +568,7 @@ impl State {
         let id = fact.delivery;
         self.close(id);
         let subscription = self.subscription_mut(position, id.subscription)?;
-        let lane = subscription::lanes::lane_of(subscription.definition(), fact.priority);
-        subscription.take(lane, id.position);
+        subscription.take(fact.priority.lane(), id.position);
         Ok(())
     }
 
@@ -580,8 +576,7 @@ impl State {
         let id = fact.delivery;
         self.touch(Key::Open(id.subscription, id.position, id.generation));
         let subscription = self.subscription_mut(position, id.subscription)?;
-        let lane = subscription::lanes::lane_of(subscription.definition(), fact.priority);
-        subscription.take(lane, id.position);
+        subscription.take(fact.priority.lane(), id.position);
         subscription.open.insert(
             (id.position, id.generation),
             waiting(fact.priority, fact.key, fact.story, fact.recorded_at),

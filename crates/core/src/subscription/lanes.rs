@@ -132,10 +132,11 @@ impl Lanes {
     /// Starts the lanes anew from these floors, with what is leased forgotten: the caller adds what is open again.
     /// Waiting workers stay.
     pub fn restart(&mut self, floors: [Position; 4]) -> Vec<Feeding> {
-        let rounds: Vec<u32> = self.lanes.iter().map(|lane| lane.round + 1).collect();
+        // One above all: an offer on its way for another lane, by an order that was changed, is of no round any more.
+        let round = self.lanes.iter().map(|lane| lane.round + 1).max().unwrap_or_default();
         let waiters = std::mem::take(&mut self.waiters);
         *self = Lanes { waiters, ..Lanes::new(floors) };
-        for (lane, round) in self.lanes.iter_mut().zip(rounds) {
+        for lane in &mut self.lanes {
             lane.round = round;
         }
         self.feedings()

@@ -28,7 +28,7 @@ pub struct State {
     /// What was declared and since when; the last one is in force.
     #[n(2)]
     pub versions: Vec<Version>,
-    /// How far it has got, per lane.
+    /// How far it has got, per priority.
     #[n(3)]
     pub cursors: [Cursor; 4],
     /// Set while somebody holds it back.
@@ -263,13 +263,13 @@ impl State {
         })
     }
 
-    /// Tells whether the event at `position` was taken from a lane already.
+    /// Tells whether the event at `position` was taken already; `lane` is its priority's, whatever the order is.
     pub fn is_taken(&self, lane: usize, position: Position) -> bool {
         let cursor = &self.cursors[lane];
         position <= cursor.floor || cursor.taken.0.contains(&position)
     }
 
-    /// Marks a position as taken from its lane.
+    /// Marks a position as taken; `lane` is its priority's.
     pub(crate) fn take(&mut self, lane: usize, position: Position) {
         let cursor = &mut self.cursors[lane];
         if position > cursor.floor {

@@ -138,8 +138,7 @@ impl Coordinator {
                 }
             }
         }
-        let lane = lane_of(subscription.definition(), event.priority);
-        if subscription.is_taken(lane, position) {
+        if subscription.is_taken(event.priority.lane(), position) {
             return why(Verdict::Settled, Some(newest));
         }
         why(Verdict::Waiting(self.causes(subscription, event, position, 0)), Some(0))
