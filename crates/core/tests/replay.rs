@@ -14,6 +14,7 @@ use cantus_core::effect::Effect;
 use cantus_core::event::{Event, Kind, Priority};
 use cantus_core::fact::{Fact, Recorded};
 use cantus_core::row::{Key, Loaded};
+use cantus_core::subscription::lanes::WAITING_MAX;
 use cantus_core::subscription::retry::{Class, Failure, Policy};
 use cantus_core::subscription::{Action, AfterDeadLetter, Order, Place, Subscription, SubscriptionId};
 use cantus_core::topic::{Pattern, Topic, TopicName};
@@ -545,4 +546,32 @@ fn a_dead_letter_whose_replays_subscription_is_removed_is_open_again() {
     })));
     let dead = world.coordinator.state.dead_letters.values().next().expect("it is there");
     assert_eq!(dead.status, Status::Open);
+}
+
+#[test]
+fn other_keys_go_on_behind_a_key_that_waits_for_its_retry_however_many_it_has() {
+    let mut world = World::new();
+    let offer = |position: u64, key: u8| Offer {
+        subscription: 0,
+        round: 0,
+        position: Position(position),
+        recorded_at: Timestamp(1_000),
+        event: event(0, Some(key), 2, false, None),
+    };
+    let number = world.coordinator.state.subscription_numbers[&World::id()];
+    let last = 100 + WAITING_MAX as u64;
+    let offers = (100..=last).map(|at| Offer { subscription: number, ..offer(at, 1) }).collect();
+    let mut effects = Vec::new();
+    world.coordinator.offer(Offers { offers, fed: Vec::new() }, &mut effects);
+    world.make(&Move::Pull(1));
+    world.make(&Move::Nack(0, false));
+    let mut asked_to_go_on = false;
+    for _ in 0..16 {
+        let mut stepped = Stepped::default();
+        let now = world.now();
+        world.coordinator.dispatch(now, 100, &mut stepped).expect("leases can be given");
+        let goes_on = |it: &Effect| matches!(it, Effect::Feed { lane: 2, after: Some(_), .. });
+        asked_to_go_on |= stepped.effects.iter().any(goes_on);
+    }
+    assert!(asked_to_go_on, "the lane is full of one key");
 }

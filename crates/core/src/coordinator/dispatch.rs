@@ -180,6 +180,10 @@ impl Coordinator {
         for lane in lanes.stuck() {
             parked.extend(lanes.park(lane, PARKED_AT_ONCE));
         }
+        if !parked.is_empty() {
+            // There may be more to park before the lane has room.
+            self.dirty.insert(number);
+        }
         for waiting in parked {
             let delivery = DeliveryId { subscription: number, position: waiting.position, generation: 0 };
             let fact = DeliveryParked {
