@@ -80,9 +80,12 @@ pub enum Cause {
 impl Coordinator {
     /// Tells where an event stands for every subscription that is there, or for one.
     pub fn why(&self, event: &Event, position: Position, only: Option<&SubscriptionId>) -> Vec<Why> {
-        let numbers = self.state.subscription_numbers.iter();
-        let meant = numbers.filter(|(id, _)| only.is_none_or(|only| only == *id));
-        meant.map(|(_, number)| self.why_one(&self.state.subscriptions[number], event, position)).collect()
+        if let Some(only) = only {
+            let meant = self.state.subscription(only).into_iter();
+            return meant.map(|it| self.why_one(it, event, position)).collect();
+        }
+        let numbers = self.state.subscription_numbers.values();
+        numbers.map(|number| self.why_one(&self.state.subscriptions[number], event, position)).collect()
     }
 
     fn why_one(&self, subscription: &State, event: &Event, position: Position) -> Why {
