@@ -20,6 +20,7 @@ mod patient;
 mod problem;
 mod reading;
 mod run;
+mod scoped;
 #[cfg(test)]
 mod tests;
 mod timeline;

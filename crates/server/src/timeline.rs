@@ -15,6 +15,7 @@ use cantus_runtime::Failed;
 
 use crate::app::App;
 use crate::attempts::{Fold, Told};
+use crate::convert::subscription::read_up_to;
 use crate::convert::why::cause_out;
 use crate::convert::{attempt, time};
 use crate::lookup::Found;
@@ -25,9 +26,8 @@ const FACTS_MAX: usize = 200_000;
 const TIME_MAX: Duration = Duration::from_secs(3);
 /// How many positions are asked of the index at once.
 const FIND: usize = 5_000;
-/// For how many events and subscriptions it is asked what they wait for.
-const WAITING_MAX: usize = 1_000;
-const PAIRS_MAX: usize = 200_000;
+/// How often it is asked what an event and a subscription wait for: each time a filter is compiled.
+const ASKED_MAX: usize = 1_000;
 
 /// A page of a story.
 #[derive(Debug, Default)]
@@ -63,10 +63,12 @@ pub(crate) async fn story(
 pub(crate) async fn of_event(app: &App, found: &Found) -> Result<(Fold, Vec<Delivery>), Failed> {
     let story = hash::of(&found.event.correlation_id);
     let position = found.position;
+    // What is told of an event stands behind it.
+    let before = Position(position.0.saturating_sub(1));
     let fold = app
         .read_log(move |reader| {
             let mut fold = Fold::default();
-            facts(reader, story, Position(0), &mut |recorded| {
+            facts(reader, story, before, &mut |recorded| {
                 fold.take(recorded);
                 true
             })?;
@@ -240,21 +242,32 @@ pub(crate) fn as_open(
 fn waiting(coordinator: &Coordinator, events: &[Found], fold: &Fold) -> Vec<(DeliveryId, Delivery)> {
     let state = &coordinator.state;
     let mut out = Vec::new();
-    if events.len().saturating_mul(state.subscription_numbers.len()) > PAIRS_MAX {
-        return out;
-    }
+    let mut asked = 0;
+    let Some(last) = events.iter().map(|found| found.position).max() else { return out };
     for (name, number) in &state.subscription_numbers {
         let Some(subscription) = state.subscriptions.get(number) else { continue };
-        for found in events.iter().filter(|found| !found.pending) {
+        let definition = subscription.definition();
+        let counts = coordinator.counts(*number);
+        if counts.waiting == 0 && read_up_to(definition, &counts) >= last {
+            // It has looked at all of them, and nothing waits there.
+            continue;
+        }
+        for found in events.iter().filter(|found| !found.pending && found.position > subscription.began) {
             let id = DeliveryId { subscription: *number, position: found.position, generation: 0 };
-            let lane = lanes::lane_of(subscription.definition(), found.event.priority);
+            let lane = lanes::lane_of(definition, found.event.priority);
             let others = found.only.is_some_and(|only| only != *number);
-            if others || subscription.is_taken(lane, found.position) || fold.deliveries.contains_key(&id) {
+            let heard = definition.topics.iter().any(|topic| topic.matches(found.event.topic.as_str()));
+            if others
+                || !heard
+                || subscription.is_taken(lane, found.position)
+                || fold.deliveries.contains_key(&id)
+            {
                 continue;
             }
-            if out.len() >= WAITING_MAX {
+            if asked >= ASKED_MAX {
                 return out;
             }
+            asked += 1;
             let whys = coordinator.why(&found.event, found.position, Some(name));
             let Some(why::Verdict::Waiting(causes)) = whys.first().map(|why| &why.verdict) else { continue };
             let mut delivery = bare(id, name, found);

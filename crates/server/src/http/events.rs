@@ -25,6 +25,8 @@ use crate::lookup::{self, Found};
 use crate::problem::{self, Place, parameter};
 use crate::reading::{self, From, Page, Wanted};
 
+/// How long a follower waits before it looks again, once it was woken for nothing.
+const FRUITLESS_PAUSE: Duration = Duration::from_millis(20);
 /// How many topics one request may name.
 const TOPICS_MAX: usize = 100;
 
@@ -187,7 +189,7 @@ async fn read(call: Call, query: EventsQuery, topics: Vec<Pattern>) -> Answered 
 
 async fn forward(app: &App, after: Position, wanted: Wanted, wait: Duration, shape: Shape) -> Answered {
     let until = tokio::time::Instant::now() + wait;
-    let (mut after, mut gaps) = (after, Vec::new());
+    let (mut after, mut gaps, mut fruitless) = (after, Vec::new(), false);
     loop {
         let mut found = page(app, From::After(after), wanted.clone()).await?;
         gaps.append(&mut found.gaps);
@@ -196,7 +198,15 @@ async fn forward(app: &App, after: Position, wanted: Wanted, wait: Duration, sha
         let nothing = found.events.is_empty() && gaps.is_empty();
         if nothing && !left.is_zero() && !app.is_stopping() {
             after = found.reached.max(after);
-            if !found.end || app.grown(after, left).await {
+            if !found.end {
+                continue;
+            }
+            if app.grown(after, left).await {
+                // Many followers of quiet topics beside a busy one look a few times a second, not at every event.
+                if fruitless {
+                    tokio::time::sleep(FRUITLESS_PAUSE.min(left)).await;
+                }
+                fruitless = true;
                 continue;
             }
         }

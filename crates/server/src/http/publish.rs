@@ -1,5 +1,7 @@
 //! Publishing: `POST /v1/events` and `POST /v1/topics/{topic}/events`.
 
+mod relocate;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
@@ -15,7 +17,6 @@ use cantus_core::event::Event;
 use cantus_core::topic::TopicName;
 use cantus_runtime::{Draft, Failed, Publishing};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use serde_json::value::RawValue;
 
 use super::answer;
 use super::call::Call;
@@ -29,6 +30,10 @@ use crate::convert::{receipt, time};
 use crate::idempotency;
 use crate::lookup;
 use crate::problem::{self, Place, parameter};
+use relocate::relocate;
+
+/// Bodies up to this size are read at once.
+const INLINE_BYTES_MAX: usize = 128 * 1024;
 
 const MEDIA_TYPES: &[&str] = &[
     "application/cloudevents+json",
@@ -95,20 +100,30 @@ async fn publish(
     let body = read.bytes.clone();
     let headers = ce_headers(&call.headers);
     let place = mode.place(&body);
-    let prepared = {
-        let headers: Vec<(&str, &[u8])> = headers.iter().map(|(name, value)| (&**name, &**value)).collect();
-        let drafts = Reader::new(&limits).request(content_type.as_deref(), &headers, &body)?;
-        let blanks = Blanks {
-            topic: topic.as_ref(),
-            topic_default: topic_default.as_ref(),
-            now: time::wall(),
-            cause: None,
-            trace_parent: call.trace_parent(),
-        };
-        prepare(drafts, &blanks, place)
-    };
     let told = |problem: Box<Problem>| relocate(problem, mode, &body);
-    let Prepared { drafts, open } = prepared.map_err(told)?;
+    let sent = Sent {
+        content_type: content_type.clone(),
+        headers: headers.clone(),
+        body: body.clone(),
+        place,
+        topic,
+        topic_default,
+        trace_parent: call.trace_parent().map(str::to_owned),
+        limits,
+    };
+    let prepared = if body.len() <= INLINE_BYTES_MAX {
+        sent.prepare()
+    } else {
+        // Long texts are read where they hold up nobody else's request.
+        let prepared = tokio::task::spawn_blocking(move || sent.prepare()).await;
+        prepared.map_err(|_| Box::new(Problem::new(Code::ShuttingDown, "the server is stopping")))?
+    };
+    let Prepared { drafts, open } = match prepared {
+        Ok(prepared) => prepared,
+        // The reader knows where it read.
+        Err(Unfit::Read(problem)) => return Err(problem),
+        Err(Unfit::Filled(problem)) => return Err(told(problem)),
+    };
     let drafts = settle(&call.app, drafts, open, place).await.map_err(told)?;
     let idempotency = key.map(|key| identity(&call, &key, &headers, content_type.as_deref(), &body));
     let publishing = Publishing {
@@ -206,26 +221,58 @@ pub(super) fn publisher(drafts: &[Draft]) -> Option<AgentName> {
 }
 
 /// Events whose blanks are filled, but for what must be looked up.
-pub(super) struct Prepared {
-    pub(crate) drafts: Vec<Draft>,
-    pub(crate) open: Open,
+struct Prepared {
+    drafts: Vec<Draft>,
+    open: Open,
 }
 
 /// What must be looked up before events can be published.
 #[derive(Debug, Default)]
-pub(super) struct Open {
+struct Open {
     /// Events that name a cause and leave out what follows from it: which, and whether the correlation is among that.
     causes: Vec<(usize, bool)>,
     /// Events that have expired: only those that were stored before are answered.
     expired: Vec<usize>,
 }
 
-/// Fills the blanks of events that were read.
-pub(super) fn prepare(
-    read: Vec<wire::Draft<'_>>,
-    blanks: &Blanks<'_>,
+/// What was sent to be published.
+struct Sent {
+    content_type: Option<String>,
+    headers: Vec<(String, Vec<u8>)>,
+    body: Bytes,
     place: Place,
-) -> Result<Prepared, Box<Problem>> {
+    topic: Option<TopicName>,
+    topic_default: Option<TopicName>,
+    trace_parent: Option<String>,
+    limits: wire::Limits,
+}
+
+/// Why what was sent can not be published: as it was read, or once its blanks were filled.
+enum Unfit {
+    Read(Box<Problem>),
+    Filled(Box<Problem>),
+}
+
+impl Sent {
+    /// Reads the events and fills their blanks.
+    fn prepare(&self) -> Result<Prepared, Unfit> {
+        let headers: Vec<(&str, &[u8])> =
+            self.headers.iter().map(|(name, value)| (&**name, &**value)).collect();
+        let reader = Reader::new(&self.limits);
+        let drafts = reader.request(self.content_type.as_deref(), &headers, &self.body);
+        let blanks = Blanks {
+            topic: self.topic.as_ref(),
+            topic_default: self.topic_default.as_ref(),
+            now: time::wall(),
+            cause: None,
+            trace_parent: self.trace_parent.as_deref(),
+        };
+        prepare(drafts.map_err(Unfit::Read)?, &blanks, self.place).map_err(Unfit::Filled)
+    }
+}
+
+/// Fills the blanks of events that were read.
+fn prepare(read: Vec<wire::Draft<'_>>, blanks: &Blanks<'_>, place: Place) -> Result<Prepared, Box<Problem>> {
     let mut drafts = Vec::with_capacity(read.len());
     let mut open = Open::default();
     for (index, draft) in read.into_iter().enumerate() {
@@ -244,7 +291,7 @@ pub(super) fn prepare(
 }
 
 /// Looks up what is missing: the stories of causes, and whether what has expired was stored before.
-pub(super) async fn settle(
+async fn settle(
     app: &App,
     mut drafts: Vec<Draft>,
     open: Open,
@@ -305,67 +352,4 @@ pub(super) async fn settle(
         known.insert(draft.event.id.to_string(), Cause::of(&draft.event));
     }
     Ok(drafts)
-}
-
-/// Moves the places of a problem to where they are in what was sent: headers in the binary mode, the parts of an envelope.
-fn relocate(mut problem: Box<Problem>, mode: Mode, body: &Bytes) -> Box<Problem> {
-    for fault in &mut problem.errors {
-        let Some(pointer) = fault.pointer.take() else { continue };
-        match mode {
-            Mode::Binary => match pointer.strip_prefix("#/") {
-                Some(rest) if rest == "data" || rest.starts_with("data/") => {
-                    fault.pointer = Some(format!("#{}", &rest["data".len()..]));
-                }
-                Some(name) => fault.header = Some(format!("ce-{name}")),
-                None => fault.pointer = Some(pointer),
-            },
-            Mode::Structured => fault.pointer = Some(pointer),
-            Mode::Json | Mode::Lines => {
-                fault.pointer = Some(in_envelope(&pointer, mode, body).unwrap_or(pointer))
-            }
-        }
-    }
-    problem
-}
-
-/// Returns where a member of a CloudEvent is in the envelope that was sent, if it was one.
-fn in_envelope(pointer: &str, mode: Mode, body: &Bytes) -> Option<String> {
-    let rest = pointer.strip_prefix("#/")?;
-    let batch = mode.place(body) == Place::Batch;
-    let (index, member) = if batch { rest.split_once('/')? } else { ("", rest) };
-    let text = std::str::from_utf8(body).ok()?;
-    let own = match mode {
-        Mode::Lines => {
-            text.lines().filter(|line| !line.trim().is_empty()).nth(index.parse().ok()?)?.to_owned()
-        }
-        _ if batch => {
-            let all: Vec<&RawValue> = serde_json::from_str(text).ok()?;
-            all.get(index.parse::<usize>().ok()?)?.get().to_owned()
-        }
-        _ => text.to_owned(),
-    };
-    let members: HashMap<String, &RawValue> = serde_json::from_str(&own).ok()?;
-    if members.contains_key("specversion") || !members.contains_key("event") {
-        return None;
-    }
-    let (name, below) = match member.split_once('/') {
-        Some((name, below)) => (name, format!("/{below}")),
-        None => (member, String::new()),
-    };
-    let moved = match name {
-        "data" => "payload",
-        "topic" => "routing/topic",
-        "to" => "routing/to",
-        "partitionkey" => "routing/partition_key",
-        "priority" => "routing/priority",
-        "stream" => "routing/stream",
-        "expirytime" => "routing/expires_at",
-        "deliverat" => "routing/deliver_at",
-        "time" => "event/timestamp",
-        "hops" => "event/hops",
-        "id" => "event/id",
-        _ => return None,
-    };
-    let prefix = if batch { format!("#/{index}/") } else { "#/".to_owned() };
-    Some(format!("{prefix}{moved}{below}"))
 }

@@ -15,9 +15,10 @@ use cantus_core::command::{Answer, Command};
 use cantus_core::event::EventSubject;
 use cantus_core::fact::Fact;
 use cantus_core::filter::Filter;
+use cantus_core::ids::DeadLetterId;
 use cantus_core::subscription::{Place as Start, SubscriptionId};
 use cantus_core::topic::Pattern;
-use cantus_core::{Coordinator, Position, State, Text, Timestamp, dead_letter};
+use cantus_core::{Coordinator, Position, Text, Timestamp, dead_letter};
 use cantus_engine::{Budget, Entry, Selection};
 use cantus_runtime::PulledEvent;
 use http::{HeaderValue, StatusCode, header};
@@ -33,6 +34,8 @@ use crate::convert::{event, subscription, time};
 use crate::cursor;
 use crate::problem::{self, Place, parameter};
 
+/// How many dead letters are looked at in one visit of the turn.
+const VISIT: usize = 5_000;
 /// How many events a seek counts at most.
 const COUNTED_RECORDS_MAX: usize = 500_000;
 
@@ -93,13 +96,28 @@ fn id_of(call: &Call) -> Result<SubscriptionId, Box<Problem>> {
         .map_err(|_| unknown(&format!("{}/{}", call.param("agent"), call.param("name"))))
 }
 
-/// Counts open dead letters by the number of their subscription.
-pub(super) fn open_dead_letters(state: &State) -> HashMap<u32, u64> {
+/// Counts open dead letters by the number of their subscription, in visits the turn can afford.
+async fn open_dead_letters(app: &App) -> Result<HashMap<u32, u64>, Box<Problem>> {
     let mut counts = HashMap::new();
-    for it in state.dead_letters.values().filter(|it| it.status == dead_letter::Status::Open) {
-        *counts.entry(it.delivery.subscription).or_insert(0) += 1;
+    let mut after: Option<DeadLetterId> = None;
+    loop {
+        let visit = app.handle.read(move |coordinator, _| {
+            let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+            let letters = coordinator.state.dead_letters.range((from, Bound::Unbounded)).take(VISIT);
+            let look = |(id, it): (&DeadLetterId, &dead_letter::DeadLetter)| {
+                (*id, (it.status == dead_letter::Status::Open).then_some(it.delivery.subscription))
+            };
+            letters.map(look).collect::<Vec<_>>()
+        });
+        let seen = visit.await.map_err(|failed| problem::of(failed, Place::Alone))?;
+        for number in seen.iter().filter_map(|(_, number)| *number) {
+            *counts.entry(number).or_insert(0) += 1;
+        }
+        match seen.last() {
+            Some((last, _)) if seen.len() == VISIT => after = Some(*last),
+            _ => return Ok(counts),
+        }
     }
-    counts
 }
 
 async fn list(call: Call) -> Answered {
@@ -122,8 +140,8 @@ async fn list(call: Call) -> Answered {
         }
         None => None,
     };
+    let dead = open_dead_letters(&call.app).await?;
     let read = call.app.handle.read(move |coordinator, _| {
-        let dead = open_dead_letters(&coordinator.state);
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let all = coordinator.state.subscription_numbers.range((from, Bound::Unbounded));
         let mut meant = all
@@ -152,10 +170,11 @@ async fn one(call: Call) -> Answered {
 }
 
 async fn read(app: &App, id: &SubscriptionId) -> Result<Subscription, Box<Problem>> {
+    let dead = open_dead_letters(app).await?;
     let wanted = id.clone();
     let read = app.handle.read(move |coordinator: &Coordinator, _| {
         let it = coordinator.state.subscription(&wanted)?;
-        let dead = open_dead_letters(&coordinator.state).get(&it.number).copied().unwrap_or(0);
+        let dead = dead.get(&it.number).copied().unwrap_or(0);
         Some(subscription::out(coordinator, it, dead))
     });
     let found = read.await.map_err(|failed| problem::of(failed, Place::Alone))?;

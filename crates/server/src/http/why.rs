@@ -1,16 +1,21 @@
 //! Why: what became of one event with every subscription.
 
+use std::ops::Bound;
+use std::sync::Arc;
+
 use cantus_api::delivery::{State as Stage, WaitingFor};
 use cantus_api::error::Problem;
 use cantus_api::why::{Kind, Verdict, Why, WhyQuery};
 use cantus_core::ids::DeliveryId;
 use cantus_core::subscription::SubscriptionId;
 use cantus_core::{Coordinator, subscription};
+use cantus_runtime::Failed;
 
 use super::answer;
 use super::call::Call;
 use super::events;
 use super::route::{Answered, Route};
+use crate::app::App;
 use crate::attempts::Fold;
 use crate::auth::Right;
 use crate::convert::{time, why};
@@ -20,6 +25,8 @@ use crate::timeline;
 
 /// How many subscriptions are told of.
 const SUBSCRIPTIONS_MAX: usize = 10_000;
+/// How many are asked about in one visit of the turn.
+const VISIT: usize = 100;
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
@@ -43,14 +50,7 @@ async fn of_event(call: Call) -> Answered {
     let found = events::find(&call.app, call.param("id"), query.source.as_deref()).await?;
     let failed = |failed| -> Box<Problem> { problem::of(failed, Place::Alone) };
     let (fold, _) = timeline::of_event(&call.app, &found).await.map_err(failed)?;
-    let event = found.clone();
-    let wanted = only.clone();
-    let verdicts = call
-        .app
-        .handle
-        .read(move |coordinator, _| verdicts(coordinator, &event, &fold, wanted.as_ref()))
-        .await;
-    let subscriptions = verdicts.map_err(failed)?;
+    let subscriptions = verdicts(&call.app, &found, fold, only.as_ref()).await.map_err(failed)?;
     if let Some(only) = only.filter(|_| subscriptions.is_empty()) {
         return Err(super::subscriptions::unknown(&only.to_string()));
     }
@@ -63,21 +63,42 @@ async fn of_event(call: Call) -> Answered {
     })
 }
 
-fn verdicts(
-    coordinator: &Coordinator,
+/// Asks for every subscription, or for one, in visits the turn can afford: each time a filter is compiled.
+async fn verdicts(
+    app: &App,
     found: &Found,
-    fold: &Fold,
+    fold: Fold,
     only: Option<&SubscriptionId>,
-) -> Vec<Verdict> {
-    let mut verdicts: Vec<Verdict> = coordinator
-        .why(&found.event, found.position, only)
-        .into_iter()
-        .take(SUBSCRIPTIONS_MAX)
-        .map(|it| verdict(coordinator, found, fold, &it))
-        .collect();
+) -> Result<Vec<Verdict>, Failed> {
+    let fold = Arc::new(fold);
+    let mut verdicts: Vec<Verdict> = Vec::new();
+    let mut after: Option<SubscriptionId> = None;
+    loop {
+        let (event, fold, only) = (found.clone(), fold.clone(), only.cloned());
+        let visit = app.handle.read(move |coordinator, _| {
+            let ids: Vec<&SubscriptionId> = match &only {
+                Some(only) => vec![only],
+                None => {
+                    let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+                    let numbers = coordinator.state.subscription_numbers.range((from, Bound::Unbounded));
+                    numbers.map(|(id, _)| id).take(VISIT).collect()
+                }
+            };
+            let last = ids.last().filter(|_| ids.len() == VISIT).map(|id| (*id).clone());
+            let whys = ids.into_iter().flat_map(|id| coordinator.why(&event.event, event.position, Some(id)));
+            let told: Vec<Verdict> = whys.map(|it| verdict(coordinator, &event, &fold, &it)).collect();
+            (told, last)
+        });
+        let (told, last) = visit.await?;
+        verdicts.extend(told);
+        after = last;
+        if after.is_none() || verdicts.len() >= SUBSCRIPTIONS_MAX {
+            break;
+        }
+    }
     // Those that listen to the topic come first.
     verdicts.sort_by_key(|verdict| verdict.verdict == Kind::NotInTopic);
-    verdicts
+    Ok(verdicts)
 }
 
 fn verdict(coordinator: &Coordinator, found: &Found, fold: &Fold, it: &subscription::why::Why) -> Verdict {

@@ -1,6 +1,6 @@
 //! Lists of deliveries, newest first: those that are open come from state, those that are over from the log, read back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cantus_api::delivery::{Attempt, DeliveriesQuery, Delivery, Outcome, State};
 use cantus_api::error::Problem;
@@ -46,26 +46,24 @@ pub(super) async fn list(call: Call) -> Answered {
     };
     let wants_open = matches!(query.state, None | Some(State::Waiting | State::Leased));
     let wants_over = matches!(query.state, None | Some(State::Delivered | State::Dead | State::Expired));
-    let (mut items, mut place) = match place {
-        Spot::Open(before) if wants_open => {
-            let (items, more) = open(&call.app, before, subscription.clone(), query.state, limit).await?;
-            let last = more.map(|last| Spot::Open(Some(last)));
-            (items, last.unwrap_or(Spot::Over(Position(u64::MAX))))
-        }
-        Spot::Open(_) => (Vec::new(), Spot::Over(Position(u64::MAX))),
-        over => (Vec::new(), over),
-    };
+    let mut items = Vec::new();
     let mut next = Some(place);
-    if let Spot::Over(before) = place {
-        next = None;
-        if wants_over && items.len() < limit {
-            let (over, reached) =
-                over(&call.app, before, subscription.as_ref(), query.state, limit - items.len()).await?;
+    if let Spot::Open(before) = place {
+        next = Some(Spot::Over(Position(u64::MAX)));
+        if wants_open {
+            let (open, more) = open(&call.app, before, subscription.clone(), query.state, limit).await?;
+            items = open;
+            next = more.map(|last| Spot::Open(Some(last))).or(next);
+        }
+    }
+    if let Some(Spot::Over(before)) = next {
+        if !wants_over {
+            next = None;
+        } else if items.len() < limit {
+            let rest = limit - items.len();
+            let (over, more) = over(&call.app, before, subscription.as_ref(), query.state, rest).await?;
             items.extend(over);
-            next = reached.map(Spot::Over);
-        } else if wants_over {
-            place = Spot::Over(before);
-            next = Some(place);
+            next = more.map(Spot::Over);
         }
     }
     answer::ok(&List { items, next_cursor: next.map(write_cursor) })
@@ -113,8 +111,8 @@ async fn open(
     let failed = |failed| problem::of(failed, Place::Alone);
     let ids = app.handle.read(move |coordinator, _| {
         let state = &coordinator.state;
-        // Of each subscription the newest few are enough: more than `limit` of one can not be on the page.
-        let mut newest: Vec<DeliveryId> = Vec::new();
+        // Only the newest few are kept, whatever there is.
+        let mut newest: BTreeSet<(Position, u32, u16)> = BTreeSet::new();
         for (number, it) in &state.subscriptions {
             if subscription.as_ref().is_some_and(|wanted| it.id != *wanted || it.removed) {
                 continue;
@@ -125,11 +123,17 @@ async fn open(
                 let fits = wanted.is_none_or(|wanted| leased == (wanted == State::Leased));
                 (fits && before.is_none_or(|before| rank(&id) < rank(&before))).then_some(id)
             });
-            newest.extend(own.take(limit + 1));
+            for id in own.take(limit + 1) {
+                newest.insert(rank(&id));
+                if newest.len() > limit + 1 {
+                    newest.pop_first();
+                }
+            }
         }
-        newest.sort_by_key(|id| std::cmp::Reverse(rank(id)));
-        newest.truncate(limit + 1);
+        let newest = newest.into_iter().rev();
         newest
+            .map(|(position, subscription, generation)| DeliveryId { subscription, position, generation })
+            .collect::<Vec<_>>()
     });
     let mut ids = ids.await.map_err(failed)?;
     let more = ids.len() > limit;
