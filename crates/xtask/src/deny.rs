@@ -24,7 +24,7 @@ pub(crate) fn check(workspace: &Workspace, may_install: bool) -> Result<()> {
         ),
     };
     let mut deny = Command::new(program);
-    deny.current_dir(root()).args(["deny", "check", "bans", "licenses", "sources"]);
+    deny.current_dir(root()).args(["deny", "check", "--hide-inclusion-graph", "bans", "licenses", "sources"]);
     shown(&mut deny)
 }
 
