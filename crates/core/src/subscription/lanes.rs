@@ -270,7 +270,9 @@ impl Lanes {
                     continue;
                 }
             }
-            it.holding.remove(&waiting.position);
+            if !waiting.kept {
+                it.holding.remove(&waiting.position);
+            }
             return Some(waiting);
         }
     }
@@ -485,6 +487,16 @@ mod tests {
         assert_eq!(lanes.reopen(), [again]);
         assert_eq!(lanes.offer(2, 0, waiting(WAITING_MAX as u64 + 2, None)), None);
         assert_eq!(lanes.offer(2, 1, waiting(WAITING_MAX as u64 + 1, None)), Some(false));
+    }
+
+    #[test]
+    fn a_replay_beside_its_original_does_not_take_the_originals_hold_on_the_floor() {
+        let mut lanes = lanes(&[(2, 5, Some(7))]);
+        lanes.fed(2, 0, Position(20));
+        lanes.hold(Some(7));
+        lanes.add(2, Waiting { generation: 1, kept: true, ..waiting(5, None) });
+        assert_eq!(lanes.pop().map(|(_, it)| it.generation), Some(1));
+        assert_eq!(lanes.floors()[2], Position(4));
     }
 
     #[test]
