@@ -1,9 +1,11 @@
 //! The life of a server: it takes connections, serves them, and lets them finish when it is asked to stop.
 
 use std::fs::File;
+use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -28,8 +30,6 @@ use crate::patient::Patient;
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// How long nobody is accepted after the machine refused a connection.
 const REFUSED_PAUSE: Duration = Duration::from_millis(100);
-/// How long a connection that is shed may take to be taken.
-const SHED_TIME: Duration = Duration::from_millis(10);
 /// How often it is said that the machine refuses connections.
 const WARN_EVERY: Duration = Duration::from_secs(10);
 
@@ -139,12 +139,14 @@ impl Door {
         }
     }
 
-    /// Turns one connection away, so that its client knows instead of waiting.
+    /// Turns one connection away, so that its client knows instead of waiting. Only one that is there already: the next one
+    /// may find a descriptor.
     async fn shed(&mut self) {
         self.reserve = None;
-        match tokio::time::timeout(SHED_TIME, self.listener.accept()).await {
-            Ok(Ok(shed)) => drop(shed),
-            Ok(Err(_)) | Err(_) => tokio::time::sleep(REFUSED_PAUSE).await,
+        match poll_fn(|context| Poll::Ready(self.listener.poll_accept(context))).await {
+            Poll::Ready(Ok(shed)) => drop(shed),
+            Poll::Ready(Err(_)) => tokio::time::sleep(REFUSED_PAUSE).await,
+            Poll::Pending => {}
         }
     }
 

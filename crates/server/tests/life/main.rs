@@ -98,7 +98,7 @@ async fn a_head_that_is_too_large_is_refused() {
 
 #[tokio::test]
 async fn a_head_that_does_not_come_is_not_waited_for() {
-    let given = Given::with(|options| options.header_timeout = Duration::from_millis(20)).await;
+    let given = Given::with(|options| options.header_timeout = Duration::from_millis(250)).await;
     for begun in ["", "GET /livez HTTP/1.1\r\nHost: loc"] {
         let mut socket = given.connect().await;
         socket.send(begun).await;
@@ -109,7 +109,7 @@ async fn a_head_that_does_not_come_is_not_waited_for() {
 
 #[tokio::test]
 async fn a_body_that_does_not_come_is_not_waited_for() {
-    let given = Given::with(|options| options.body_timeout = Duration::from_millis(20)).await;
+    let given = Given::with(|options| options.body_timeout = Duration::from_millis(250)).await;
     let mut socket = begun(&given).await;
     let answer = socket.answer().await;
     assert_eq!(answer.status, 408, "{}", answer.body);
