@@ -16,7 +16,9 @@ use cantus_core::fact::{Fact, Recorded};
 use cantus_core::row::{Key, Loaded};
 use cantus_core::subscription::lanes::WAITING_MAX;
 use cantus_core::subscription::retry::{Class, Failure, Policy};
-use cantus_core::subscription::{Action, AfterDeadLetter, Order, Place, Subscription, SubscriptionId};
+use cantus_core::subscription::{
+    Action, AfterDeadLetter, Order, PauseAction, Place, Subscription, SubscriptionId, Until,
+};
 use cantus_core::topic::{Pattern, Topic, TopicName};
 use cantus_core::{Coordinator, Position, Span, State, Text, Timestamp, hash};
 use proptest::prelude::*;
@@ -149,13 +151,17 @@ impl World {
     }
 
     fn install(&mut self, order: u8) {
+        self.install_with(definition(order));
+    }
+
+    fn install_with(&mut self, definition: Subscription) {
         self.command(Command::Install(Box::new(Install {
-            hash: Text::from(format!("{order}")),
+            hash: Text::from(format!("{definition:?}")),
             source: Text::from("test"),
             actor: Text::from("test"),
             topics: vec![(TopicName::parse("tasks").expect("legal"), Topic { declared: true, ..Topic::default() })],
             agents: vec![(AgentName::parse("worker").expect("legal"), Agent::default())],
-            subscriptions: vec![(Self::id(), definition(order), None)],
+            subscriptions: vec![(Self::id(), definition, None)],
         })));
     }
 
@@ -574,4 +580,18 @@ fn other_keys_go_on_behind_a_key_that_waits_for_its_retry_however_many_it_has() 
         asked_to_go_on |= stepped.effects.iter().any(goes_on);
     }
     assert!(asked_to_go_on, "the lane is full of one key");
+}
+
+#[test]
+fn a_programs_lease_ends_by_itself_once_its_subscription_is_an_inbox() {
+    let mut world = World::new();
+    let pushed = Action::Pause(PauseAction { agents: Vec::new(), until: Until::After(Span::minutes(1)) });
+    world.install_with(Subscription { action: pushed, ..definition(0) });
+    world.make(&Move::Publish { id: 1, key: None, priority: 2, stream: false, later: false });
+    world.make(&Move::Feed);
+    assert_eq!(world.coordinator.state.subscription(&World::id()).expect("declared").leased(), 1);
+    world.install(0);
+    assert!(world.coordinator.state.next_due().is_some(), "nobody else would end it");
+    world.drain();
+    assert_eq!(world.coordinator.state.subscription(&World::id()).expect("declared").acked, 1);
 }

@@ -309,6 +309,14 @@ impl State {
                 while subscription.versions.len() > 1 && subscription.versions[1].since <= floor {
                     subscription.versions.remove(0);
                 }
+                // A program's lease has no timer; nobody but a timer ends it once the subscription is an inbox.
+                let leased = subscription.open.iter().filter(|(_, open)| open.lease().is_some());
+                let timers = leased.filter_map(|((position, generation), open)| {
+                    let (position, generation) = (*position, *generation);
+                    let id = DeliveryId { subscription: fact.number, position, generation };
+                    subscription.timer_of(id, &open.stage)
+                });
+                self.timers.extend(timers);
             }
             None => {
                 let cursor = Cursor { floor: fact.after, taken: subscription::PositionSet::default() };
