@@ -14,7 +14,7 @@ use cantus_core::effect::Effect;
 use cantus_core::event::{Event, Kind, Priority};
 use cantus_core::fact::{Fact, Recorded};
 use cantus_core::row::{Key, Loaded};
-use cantus_core::subscription::lanes::WAITING_MAX;
+use cantus_core::subscription::lanes::{WAITERS_MAX, WAITING_MAX};
 use cantus_core::subscription::retry::{Class, Failure, Policy};
 use cantus_core::subscription::{
     Action, AfterDeadLetter, Order, PauseAction, Place, Subscription, SubscriptionId, Until,
@@ -594,4 +594,17 @@ fn a_programs_lease_ends_by_itself_once_its_subscription_is_an_inbox() {
     assert!(world.coordinator.state.next_due().is_some(), "nobody else would end it");
     world.drain();
     assert_eq!(world.coordinator.state.subscription(&World::id()).expect("declared").acked, 1);
+}
+
+#[test]
+fn a_pull_that_is_refused_leaves_nothing_that_is_not_in_the_log() {
+    let mut world = World::new();
+    let pull = |waiter| Command::Pull(Pull { subscription: World::id(), max: 1, waiter: Some(waiter) });
+    for waiter in 0..WAITERS_MAX as u64 {
+        assert_eq!(world.command(pull(waiter)), Some(Answer::WillWait));
+    }
+    world.at = world.at.after(Span::hours(1));
+    assert_eq!(world.command(pull(WAITERS_MAX as u64)), None);
+    let logged = world.log.last().map(|recorded| recorded.position);
+    assert_eq!(logged, Some(world.coordinator.state.position));
 }

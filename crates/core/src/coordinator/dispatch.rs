@@ -241,6 +241,11 @@ impl Coordinator {
             let (subscription, action) = (Text::from(pull.subscription.to_string()), action.as_str());
             return Err(Stop::Refused(Refusal::SubscriptionNotInbox { subscription, action }));
         }
+        let waiters = self.lanes.get(&number).map_or(0, |lanes| lanes.waiters());
+        // Before anything is recorded: what is refused leaves no fact.
+        if pull.waiter.is_some() && waiters >= WAITERS_MAX {
+            return Err(Stop::Refused(Refusal::TooMany { what: "waiting pulls", limit: WAITERS_MAX }));
+        }
         let agent = self.state.agents.get(&subscription.id.agent);
         let stale = agent.is_some_and(|agent| {
             let rested = agent.last_seen.is_none_or(|seen| now.at.since(seen) >= crate::agent::SEEN_STEP);
@@ -252,17 +257,13 @@ impl Coordinator {
             self.record(Fact::from(AgentSeen { name }), now, stepped)?;
         }
         // Whoever asks first is served first.
-        let others_wait = self.lanes.get(&number).is_some_and(|lanes| lanes.waiters() > 0);
-        let deliveries = if others_wait {
+        let deliveries = if waiters > 0 {
             Vec::new()
         } else {
             self.lease_up_to(number, pull.max.clamp(1, PULL_MAX), now, 0, stepped)?
         };
         let waits = deliveries.is_empty() && pull.waiter.is_some();
         if let (true, Some(waiter), Some(lanes)) = (waits, pull.waiter, self.lanes.get_mut(&number)) {
-            if lanes.waiters() >= WAITERS_MAX {
-                return Err(Stop::Refused(Refusal::TooMany { what: "waiting pulls", limit: WAITERS_MAX }));
-            }
             lanes.wait(waiter, pull.max.clamp(1, PULL_MAX));
             self.dirty.insert(number);
             stepped.answer = Some(Answer::WillWait);
