@@ -6,5 +6,6 @@ mod examples;
 mod hostile;
 mod kill;
 mod production;
+mod schemas;
 mod server;
 mod story;
