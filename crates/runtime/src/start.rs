@@ -225,13 +225,6 @@ impl Runtime {
             let writer = writer.clone();
             move || writer.run()
         })?;
-        let turn = Turn::new(coordinator, shared.clone(), writer, checkpoint);
-        runtime.spawn("cantus-turn", move || turn.run())?;
-        let start = Start { version: Text::from(config.version), wall: shared.clock.wall() };
-        let started = runtime.handle.submit(Command::Start(start)).await;
-        started.map_err(|failed| StartError::Start(failed.to_string()))?;
-        let feeder = Feeder::new(feeder_state, feeder_inbox, reader, shared);
-        runtime.spawn("cantus-feeder", move || feeder.run())?;
         let attempts: Vec<Deliver> = owed
             .iter()
             .filter_map(|effect| match effect {
@@ -239,7 +232,15 @@ impl Runtime {
                 _ => None,
             })
             .collect();
+        // Before the first turn, which may start attempts of its own: those are in the log and not in what was owed.
         outside.workers.end_unknown(&attempts).await;
+        let turn = Turn::new(coordinator, shared.clone(), writer, checkpoint);
+        runtime.spawn("cantus-turn", move || turn.run())?;
+        let start = Start { version: Text::from(config.version), wall: shared.clock.wall() };
+        let started = runtime.handle.submit(Command::Start(start)).await;
+        started.map_err(|failed| StartError::Start(failed.to_string()))?;
+        let feeder = Feeder::new(feeder_state, feeder_inbox, reader, shared);
+        runtime.spawn("cantus-feeder", move || feeder.run())?;
         outside.effects(owed);
         if let Some(exec) = runtime.handle.exec() {
             tokio::spawn(sweep(exec.clone(), runtime.handle.stopping()));
