@@ -217,11 +217,7 @@ pub(crate) fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Op
     value.to_str().map(Some).map_err(|_| refused("is no plain text"))
 }
 
-/// Returns the token that was sent.
-///
-/// # Errors
-/// `UNAUTHENTICATED` when the header has another form.
-pub(crate) fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Box<Problem>> {
+fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Box<Problem>> {
     let Some(value) = single(headers, &header::AUTHORIZATION)? else { return Ok(None) };
     let token = value
         .split_once(' ')
@@ -265,8 +261,7 @@ fn literal(name: &str) -> Option<IpAddr> {
     name.trim_start_matches('[').trim_end_matches(']').parse().ok()
 }
 
-/// Tells whether an address is this machine's own.
-pub(crate) fn is_loopback(ip: IpAddr) -> bool {
+fn is_loopback(ip: IpAddr) -> bool {
     ip.to_canonical().is_loopback()
 }
 

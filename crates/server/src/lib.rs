@@ -20,7 +20,6 @@ mod patient;
 mod problem;
 mod reading;
 mod run;
-mod scoped;
 #[cfg(test)]
 mod tests;
 mod timeline;

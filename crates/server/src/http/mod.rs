@@ -40,7 +40,6 @@ use crate::auth::{Peer, Right, single};
 use crate::body::Cap;
 use crate::idempotency::{self, Kept};
 use crate::problem::nearest_path;
-use crate::scoped;
 use answer::refuse;
 use call::{Call, Unread, check_query, trace_parent};
 use route::{Answered, Route};
@@ -192,10 +191,7 @@ fn share(headers: &mut http::HeaderMap, origin: &str, preflight: bool) {
 async fn dispatch(app: App, route: Route, params: &RawPathParams, request: Request) -> Answered {
     let peer = request.extensions().get::<Peer>().copied().unwrap_or_default();
     let (parts, body) = request.into_parts();
-    let caller = match app.gate.admit(route.right, &parts.headers, peer) {
-        Ok(caller) => caller,
-        Err(refused) => scoped::admit(&app, route.right, &parts.headers, peer).await.ok_or(refused)?,
-    };
+    let caller = app.gate.admit(route.right, &parts.headers, peer)?;
     check_query(&parts.uri, route.query)?;
     if app.is_stopping() && !route.while_stopping && route.right != Right::Open {
         return Err(crate::problem::of(cantus_runtime::Failed::Stopping, crate::problem::Place::Alone));

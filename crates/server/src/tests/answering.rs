@@ -70,6 +70,12 @@ async fn an_answer_sent_twice_is_answered_alike_and_a_late_one_is_kept() {
     server.post(&path(&delivery, "ack"), json!({"token": "x"})).await.refuses(400, "PARAMETER_INVALID");
     let nowhere = "/v1/deliveries/dlv_01ARZ3NDEKTSV4RRFFQ69G5FAV/ack";
     server.post(nowhere, json!({"token": "1-00000000000000aa"})).await.refuses(404, "DELIVERY_UNKNOWN");
+    for id in ["dlv_00000000000000000000000000", "dlv_7ZZZZZZZZZZZZZZZZZZZZZZZZZ"] {
+        server.get(&format!("/v1/deliveries/{id}")).await.refuses(404, "DELIVERY_UNKNOWN");
+        let ack =
+            json!({"token": "4294967295-ffffffffffffffff", "publish": [{"specversion": "1.0", "type": "A"}]});
+        server.post(&format!("/v1/deliveries/{id}/ack"), ack).await.refuses(404, "DELIVERY_UNKNOWN");
+    }
     server
         .post("/v1/deliveries/x/ack", json!({"token": "1-00000000000000aa"}))
         .await

@@ -45,6 +45,9 @@ async fn the_newest_come_first_when_asked() {
     let rest = server.get(&format!("/v1/events?topic=tas*&direction=back&cursor={next}")).await.is(200);
     assert_eq!(ids(&rest), ["e2", "e1"]);
     server.get(&format!("/v1/events?cursor={next}")).await.refuses(400, "CURSOR_INVALID");
+    for far in ["b0:18446744073709551615", "b0:0"] {
+        server.get(&format!("/v1/events?direction=back&cursor={far}")).await.is(200);
+    }
     server.get("/v1/events?direction=back&wait=1s").await.refuses(400, "PARAMETER_INVALID");
 }
 
@@ -86,6 +89,8 @@ async fn a_place_is_a_word_a_time_or_a_position() {
         "wait=31s",
         "cursor=x",
         "cursor=0:99999",
+        "since=0:18446744073709551615",
+        "cursor=0:18446744073709551615",
     ] {
         let reply = server.get(&format!("/v1/events?{wrong}")).await;
         assert_eq!(reply.status, 400, "{wrong}: {}", reply.text);

@@ -38,6 +38,9 @@ pub(super) async fn read(call: Call) -> Answered {
         Output::Stderr => Stream::Stderr,
     };
     let offset = query.offset.unwrap_or(0);
+    if i64::try_from(offset).is_err() {
+        return Err(parameter("offset", "is beyond the end of every file"));
+    }
     let until = tokio::time::Instant::now() + wait;
     loop {
         let chunk = match exec.log(&id, stream, offset, CHUNK_BYTES) {
