@@ -7,6 +7,7 @@
 mod inbox;
 mod subjects;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use cantus_core::coordinator::{Offer, Offers};
 use cantus_core::fact::{Fact, Recorded};
 use cantus_engine::{Budget, Entry, Reader, Selection};
 
+use inbox::Feeding;
 pub(crate) use inbox::Inbox;
 pub(crate) use subjects::Subjects;
 
@@ -41,6 +43,8 @@ pub(crate) struct Feeder {
     tail: Position,
     /// Up to where the turn was told that live lanes were read.
     told: Position,
+    /// Feedings that wait until the log is followed up to a position.
+    held: VecDeque<(Position, Feeding)>,
 }
 
 impl Feeder {
@@ -51,7 +55,7 @@ impl Feeder {
         shared: Arc<Shared>,
     ) -> Self {
         let tail = subjects.as_of();
-        Self { subjects, inbox, reader, shared, tail, told: tail }
+        Self { subjects, inbox, reader, shared, tail, told: tail, held: VecDeque::new() }
     }
 
     /// The feeder thread.
@@ -71,8 +75,13 @@ impl Feeder {
             if self.tail < self.reader.durable() && self.inbox.is_empty() {
                 self.follow_log(&mut offers);
             }
-            for feeding in taken.feedings {
-                self.subjects.feed(feeding);
+            // What was durable when a feeding came holds the definitions it speaks of; frames may have been dropped.
+            let durable = self.reader.durable();
+            self.held.extend(taken.feedings.into_iter().map(|feeding| (durable, feeding)));
+            while self.held.front().is_some_and(|(needed, _)| *needed <= self.tail) {
+                if let Some((_, feeding)) = self.held.pop_front() {
+                    self.subjects.feed(feeding);
+                }
             }
             self.catch_up(&mut offers);
             if self.tail.0 - self.told.0 >= TELL_AFTER || (idle && self.tail > self.told) {
