@@ -61,7 +61,7 @@ pub(crate) fn recover(
                 Entry::Fact(recorded) => match state.apply(recorded) {
                     Ok(()) => replayed += 1,
                     // Behind a gap facts may speak of what was lost: counted, not fatal.
-                    Err(Impossible::Missing { .. }) if gap || orphans > 0 => {
+                    Err(Impossible::Missing { .. } | Impossible::Move { .. }) if gap || orphans > 0 => {
                         orphans += 1;
                         state.position = recorded.position;
                         state.at = recorded.at;
