@@ -39,6 +39,8 @@ pub(crate) struct Turn {
     shared: Arc<Shared>,
     writer: Arc<Writer>,
     checkpoint: Option<Box<dyn Checkpoint>>,
+    /// Nothing is written to it any more; what it has is still read, as memory has let go of it.
+    checkpoint_lost: bool,
     /// Rows that wait until the log is durable up to them.
     rows: Option<(Position, Timestamp, Rows)>,
     last_checkpoint: Position,
@@ -58,6 +60,7 @@ impl Turn {
             shared,
             writer,
             checkpoint: Some(checkpoint),
+            checkpoint_lost: false,
             rows: None,
             last_checkpoint,
             last_look: Instant::now(),
@@ -284,13 +287,13 @@ impl Turn {
                     Err(error) => {
                         let reason = telemetry::chain(&error);
                         tracing::error!(reason, "the checkpoint is given up; the next start replays the log");
-                        self.checkpoint = None;
+                        self.checkpoint_lost = true;
                     }
                 }
             }
         }
         let state = &mut self.coordinator.state;
-        if self.checkpoint.is_none() || self.rows.is_some() {
+        if self.checkpoint_lost || self.rows.is_some() {
             return;
         }
         if state.position.0 - self.last_checkpoint.0 >= CHECKPOINT_FACTS {
@@ -306,6 +309,9 @@ impl Turn {
         self.writer.flush();
         let durable = self.shared.reader.durable();
         let state = &mut self.coordinator.state;
+        if self.checkpoint_lost {
+            return;
+        }
         if let Some(checkpoint) = &mut self.checkpoint
             && state.position <= durable
         {
