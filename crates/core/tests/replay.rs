@@ -159,7 +159,10 @@ impl World {
             hash: Text::from(format!("{definition:?}")),
             source: Text::from("test"),
             actor: Text::from("test"),
-            topics: vec![(TopicName::parse("tasks").expect("legal"), Topic { declared: true, ..Topic::default() })],
+            topics: vec![(
+                TopicName::parse("tasks").expect("legal"),
+                Topic { declared: true, ..Topic::default() },
+            )],
             agents: vec![(AgentName::parse("worker").expect("legal"), Agent::default())],
             subscriptions: vec![(Self::id(), definition, None)],
         })));
@@ -216,7 +219,8 @@ impl World {
     }
 
     fn feed(&mut self) {
-        let definition = self.coordinator.state.subscription(&Self::id()).expect("declared").definition().clone();
+        let definition =
+            self.coordinator.state.subscription(&Self::id()).expect("declared").definition().clone();
         let number = self.coordinator.state.subscription_numbers[&Self::id()];
         let mut offers = Offers::default();
         for recorded in &self.log {

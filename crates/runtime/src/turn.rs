@@ -45,6 +45,8 @@ pub(crate) struct Turn {
     rows: Option<(Position, Timestamp, Rows)>,
     last_checkpoint: Position,
     last_look: Instant,
+    /// Timers rest until then: what one needs could not be read.
+    timers_rest: Option<Instant>,
 }
 
 impl Turn {
@@ -64,6 +66,7 @@ impl Turn {
             rows: None,
             last_checkpoint,
             last_look: Instant::now(),
+            timers_rest: None,
         }
     }
 
@@ -92,6 +95,9 @@ impl Turn {
     fn patience(&self) -> Duration {
         if self.coordinator.has_dirty() || self.rows_wait() {
             return Duration::ZERO;
+        }
+        if self.timers_rest.is_some_and(|until| until > Instant::now()) {
+            return LOOK_EVERY;
         }
         let now = self.shared.clock.now();
         let due = self.coordinator.state.next_due().map_or(LOOK_EVERY, |due| until(due, now));
@@ -212,12 +218,14 @@ impl Turn {
     fn timers_and_leases(&mut self, batch: &mut Batch) {
         let now = Self::now(batch);
         let mut stepped = Stepped::default();
-        for _ in 0..NEEDS_MAX * 16 {
+        let rests = self.timers_rest.is_some_and(|until| until > Instant::now());
+        for _ in 0..if rests { 0 } else { NEEDS_MAX * 16 } {
             match self.coordinator.fire(now, TIMERS_MAX, &mut stepped) {
                 Ok(_) => break,
                 Err(Stop::Need(keys)) => {
                     if let Err(failed) = self.load(keys) {
                         tracing::error!(%failed, "what a timer needs can not be read");
+                        self.timers_rest = Some(Instant::now() + LOOK_EVERY);
                         break;
                     }
                 }

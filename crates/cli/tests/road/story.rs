@@ -136,3 +136,25 @@ agents:
     let story = server.get(&format!("/v1/correlations/{}", text(&receipt, "correlation_id")));
     assert_eq!(story["events"].as_array().map(Vec::len), Some(1), "{story}");
 }
+
+#[test]
+fn a_seek_back_runs_programs_again() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let yaml = r#"
+version: 1
+topics: { tasks: {} }
+agents:
+  /counter:
+    subscriptions:
+      - { topic: tasks, filter: { type: TaskCreated }, action: { exec: [sh, -c, 'echo ran >> runs'] } }
+"#;
+    let server = Server::start(Some(&file(dir.path(), yaml)));
+    let runs = || std::fs::read_to_string(dir.path().join("runs")).unwrap_or_default().lines().count();
+    receipt(&server, "{}");
+    server.wait("the program has run", |_| (runs() == 1).then_some(()));
+    server.wait("its end is in the log", |server| {
+        (server.get("/v1/deliveries")["items"][0]["state"] == "delivered").then_some(())
+    });
+    server.ok(&["subs", "seek", "counter/tasks", "--to", "start"]);
+    server.wait("it has run again", |_| (runs() == 2).then_some(()));
+}

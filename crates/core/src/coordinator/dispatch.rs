@@ -16,7 +16,7 @@ use crate::ids::{DeliveryId, Position, Token};
 use crate::refusal::Refusal;
 use crate::state::Timer;
 use crate::subscription::decide::{is_pushed, lease_ends};
-use crate::subscription::lanes::{WAITERS_MAX, Waiting, key_of, lane_of};
+use crate::subscription::lanes::{BODIES_MAX, Lanes, WAITERS_MAX, Waiting, key_of, lane_of};
 use crate::subscription::{Action, Order, Stage};
 use crate::text::Text;
 use crate::time::Timestamp;
@@ -57,6 +57,7 @@ pub struct Offers {
 impl Coordinator {
     /// Takes what was read for the lanes.
     pub fn offer(&mut self, offers: Offers, effects: &mut Vec<Effect>) {
+        let mut held: usize = self.bodies_bytes + self.lanes.values().map(Lanes::bytes).sum::<usize>();
         for offer in offers.offers {
             let Some(subscription) = self.state.subscriptions.get(&offer.subscription) else { continue };
             let Some(lanes) = self.lanes.get_mut(&offer.subscription) else { continue };
@@ -66,7 +67,9 @@ impl Coordinator {
                 lanes.fed(lane, offer.round, offer.position);
                 continue;
             }
-            let keep = self.bodies_bytes < crate::subscription::lanes::BODIES_MAX;
+            let weight = offer.event.weight();
+            let keep = held + weight <= BODIES_MAX;
+            held += if keep { weight } else { 0 };
             let waiting = Waiting {
                 position: offer.position,
                 generation: 0,
@@ -101,11 +104,15 @@ impl Coordinator {
     /// When the log is damaged.
     pub fn dispatch(&mut self, now: Now, leases_max: usize, stepped: &mut Stepped) -> Result<(), Stop> {
         let mut left = leases_max;
-        let mut visits = self.dirty.len();
-        while left > 0 && visits > 0 {
-            visits -= 1;
-            let Some(number) = self.dirty.pop_first() else { break };
-            // No subscription takes the whole budget while others wait.
+        // Round by round, from behind whoever was served last: a busy subscription never keeps others from their turn.
+        let behind = self.dirty.range(self.served_last.saturating_add(1)..);
+        let turns: Vec<u32> = behind.chain(self.dirty.range(..=self.served_last)).copied().collect();
+        for number in turns {
+            if left == 0 {
+                break;
+            }
+            self.dirty.remove(&number);
+            self.served_last = number;
             let share = (leases_max / 8).max(1).min(left);
             let given = self.serve(number, now, share, stepped)?;
             left -= given.min(left);

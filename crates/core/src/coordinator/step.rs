@@ -24,6 +24,8 @@ pub struct Coordinator {
     pub(crate) lanes: HashMap<u32, Lanes>,
     /// Subscriptions that may have something to give out.
     pub(super) dirty: BTreeSet<u32>,
+    /// The subscription that was served last.
+    pub(super) served_last: u32,
     /// Bodies of deliveries that are leased or wait for a retry, while memory allows.
     pub(super) bodies: HashMap<DeliveryId, Arc<Event>>,
     pub(super) bodies_bytes: usize,

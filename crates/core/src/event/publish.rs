@@ -143,7 +143,9 @@ impl Batch<'_> {
         }
         let event = self.routed(admitted, index)?;
         let position = self.next_position();
-        let deferred = event.deliver_at.is_some_and(|due| due > self.view.now.at);
+        // A replay goes to its one subscription at once: whoever edits an event wants it delivered.
+        let deferred =
+            self.origin.only.is_none() && event.deliver_at.is_some_and(|due| due > self.view.now.at);
         let revision = match &event.stream {
             Some(stream) if !deferred => Some(self.next_revision(stream)?),
             _ => None,

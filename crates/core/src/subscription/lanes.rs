@@ -59,6 +59,12 @@ pub struct Waiting {
     pub kept: bool,
 }
 
+impl Waiting {
+    fn weight(&self) -> usize {
+        self.event.as_ref().map_or(0, |event| event.weight())
+    }
+}
+
 type Slot = (Position, u16);
 
 /// The waiting deliveries of one subscription.
@@ -73,6 +79,8 @@ pub struct Lanes {
     waiters: VecDeque<(u64, usize)>,
     /// Turns left to each lane before the weights are dealt anew.
     turns: [u32; 4],
+    /// How many bytes the waiting events take.
+    bytes: usize,
     /// How many deliveries are leased.
     pub leased: usize,
     /// How many wait for a retry.
@@ -190,6 +198,7 @@ impl Lanes {
 
     /// Adds a delivery that waits: offered, parked or replayed.
     pub fn add(&mut self, lane: usize, waiting: Waiting) {
+        self.bytes += waiting.weight();
         let it = &mut self.lanes[lane];
         if !waiting.kept {
             it.holding.insert(waiting.position);
@@ -250,6 +259,7 @@ impl Lanes {
                     continue;
                 }
                 if let Some(waiting) = self.pop_lane(lane) {
+                    self.bytes = self.bytes.saturating_sub(waiting.weight());
                     self.turns[lane] -= 1;
                     return Some((lane, waiting));
                 }
@@ -289,6 +299,7 @@ impl Lanes {
             let found = it.ready.values_mut().chain(behind).find(|it| it.position == position && !it.kept);
             if let Some(waiting) = found {
                 waiting.kept = true;
+                self.bytes = self.bytes.saturating_sub(waiting.weight());
                 waiting.event = None;
                 parked.push(waiting.clone());
             }
@@ -336,6 +347,11 @@ impl Lanes {
             return Place::BehindKey;
         }
         Place::NotFedYet
+    }
+
+    /// Returns about how many bytes the events that wait here take.
+    pub fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Returns how far a lane was fed.

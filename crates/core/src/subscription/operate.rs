@@ -127,8 +127,7 @@ pub fn seek(view: &View<'_>, id: &SubscriptionId, after: Position, dry_run: bool
     let subscription = find(view, id)?;
     let after = after.min(view.state.position);
     let mut report = SeekReport { after, ..SeekReport::default() };
-    for (_, open) in
-        subscription.open.range((after.next(), 0)..).filter(|(_, open)| open.replay_of.is_none())
+    for (_, open) in subscription.open.range((after.next(), 0)..).filter(|(_, open)| open.replay_of.is_none())
     {
         match open.stage {
             Stage::Leased(_) => report.open_leases += 1,

@@ -85,14 +85,9 @@ impl Workers {
         };
         let event = match event {
             Ok(Some(event)) => event,
-            Ok(None) => {
-                tracing::error!(position = %deliver.delivery.position, "the event of a delivery can not be read");
-                return;
-            }
-            Err(failed) => {
-                tracing::error!(position = %deliver.delivery.position, %failed, "the event of a delivery can not be read");
-                return;
-            }
+            Ok(None) => return self.give_back(&deliver, &subscription, "it is lost").await,
+            Err(Failed::Stopping) => return,
+            Err(failed) => return self.give_back(&deliver, &subscription, &failed.to_string()).await,
         };
         let delivery_text = deliver.delivery.display(deliver.recorded_at);
         let attempt = Attempt { deliver, event, subscription, delivery_text };
@@ -117,6 +112,24 @@ impl Workers {
         }
     }
 
+    /// Gives an attempt back whose event can not be read: it is tried again later, and shown as failed until then.
+    async fn give_back(&self, deliver: &Deliver, subscription: &SubscriptionId, why: &str) {
+        tracing::error!(position = %deliver.delivery.position, why, "the event of a delivery can not be read");
+        let class = cantus_core::subscription::retry::Class::Unavailable;
+        let failure = outcome::failure(class, &format!("the event can not be read from the log: {why}"));
+        let settle = Settle {
+            delivery: deliver.delivery,
+            token: deliver.token,
+            outcome: Outcome::Nack(failure),
+            event: None,
+            refusal_fails: true,
+            actor: subscription.agent.text().clone(),
+        };
+        if let Err(failed) = self.handle.submit(Command::Settle(Box::new(settle))).await {
+            tracing::error!(%failed, "an attempt could not be given back; the next start owes it again");
+        }
+    }
+
     /// Runs a program, or finds it running already, and brings its outcome back.
     async fn run(&self, attempt: &Attempt, exec: &cantus_core::subscription::ExecAction) {
         let (Some(runner), Some(settings)) = (self.handle.exec(), self.exec.clone()) else {
@@ -134,6 +147,13 @@ impl Workers {
                 return;
             }
         };
+        // Only an attempt that an earlier start may have begun is adopted. Any other that finds a folder of its name finds
+        // that of an earlier life of the delivery: before a seek back, or a lease that a power cut took.
+        if !attempt.deliver.survivor
+            && let Err(error) = runner.clear(&id).await
+        {
+            tracing::error!(attempt = %id, %error, "what an earlier attempt left can not be taken away");
+        }
         let spec = program::spec(attempt, exec, &settings, self.wire.as_ref());
         let ended = match spec {
             Ok(spec) => runner.run(&id, spec, || {}).await,

@@ -154,6 +154,21 @@ impl Exec {
         }
     }
 
+    /// Takes away what an earlier life of a delivery left under the same attempt's name, as after a seek back: what still
+    /// runs of it is ended first, for an attempt is never run twice at once.
+    pub async fn clear(&self, attempt: &AttemptId) -> io::Result<()> {
+        let folder = self.attempts.folder(attempt);
+        if !folder.exists() {
+            return Ok(());
+        }
+        self.cancel(attempt)?;
+        if let Some(watch) = Watch::begin(&folder) {
+            watch.ended().await;
+        }
+        let (exec, id) = (self.clone(), attempt.clone());
+        blocking(move || sweep::forget(&exec.attempts, &id)).await
+    }
+
     /// Reads up to `limit` bytes of an output from `offset` on, also while the program runs.
     ///
     /// Fails with [`io::ErrorKind::NotFound`] if the attempt has no folder (never started, or swept).

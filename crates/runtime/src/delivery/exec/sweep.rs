@@ -69,6 +69,24 @@ pub(super) fn sweep(attempts: &Attempts, keep: Keep) -> io::Result<Swept> {
     Ok(swept)
 }
 
+/// Removes an attempt's folder and every marker of it, collected or not.
+pub(super) fn forget(attempts: &Attempts, attempt: &AttemptId) -> io::Result<()> {
+    for name in attempt::names(&attempts.collected_list())? {
+        if let Some(one) = Collected::parse(name?).filter(|one| one.attempt == *attempt) {
+            fs::remove_file(attempts.collected_list().join(one.name))?;
+        }
+    }
+    for removed in
+        [fs::remove_dir_all(attempts.folder(attempt)), fs::remove_file(attempts.open_marker(attempt))]
+    {
+        match removed {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 struct Collected {
     name: String,
     at_ms: u64,
