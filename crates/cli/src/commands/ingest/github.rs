@@ -16,7 +16,7 @@ use crate::input;
 
 /// Publish webhooks of GitHub that are in files
 ///
-/// Each becomes an event com.github.<event>.<action> with the delivery's id, so that the same file again stores nothing. A line
+/// Each becomes an event com.github.EVENT.ACTION with the delivery's id, so that the same file again stores nothing. A line
 /// that is wrong is said, the others are published, and the exit code is 1.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
