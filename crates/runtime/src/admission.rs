@@ -37,7 +37,15 @@ pub(crate) struct Definitions {
 
 struct TopicSchemas {
     validation: Validation,
-    by_type: BTreeMap<Text, Result<jsonschema::Validator, String>>,
+    by_type: BTreeMap<Text, TypeSchema>,
+}
+
+/// A schema as it was declared, and compiled. The next version of the definitions takes it over where it still says the
+/// same: an agent that registers does not make every schema be compiled anew.
+#[derive(Clone)]
+struct TypeSchema {
+    json: Text,
+    compiled: Arc<Result<jsonschema::Validator, String>>,
 }
 
 struct Taker {
@@ -48,7 +56,7 @@ struct Taker {
 
 impl Admission {
     pub(crate) fn new(state: &State) -> Self {
-        Self { current: RwLock::new(Arc::new(Definitions::of(state, None))) }
+        Self { current: RwLock::new(Arc::new(Definitions::of(state, &Definitions::default()))) }
     }
 
     pub(crate) fn current(&self) -> Arc<Definitions> {
@@ -58,29 +66,32 @@ impl Admission {
     /// Follows the state: called by the turn when the definitions' version changed.
     pub(crate) fn follow(&self, state: &State) {
         if self.current().version != state.meta.definitions {
-            let next = Arc::new(Definitions::of(state, Some(&self.current())));
+            let next = Arc::new(Definitions::of(state, &self.current()));
             *self.current.write().unwrap_or_else(PoisonError::into_inner) = next;
         }
     }
 }
 
 impl Definitions {
-    fn of(state: &State, _before: Option<&Definitions>) -> Self {
+    fn of(state: &State, before: &Definitions) -> Self {
         let mut schemas = HashMap::new();
         for (name, topic) in &state.topics {
             if topic.definition.schemas.is_empty() {
                 continue;
             }
-            let by_type = topic.definition.schemas.iter();
-            let by_type = by_type.map(|schema| (schema.event_type.clone(), compile(&schema.json))).collect();
+            let known = before.schemas.get(name.text());
+            let by_type = topic.definition.schemas.iter().map(|schema| {
+                let same = known.and_then(|known| known.by_type.get(&schema.event_type));
+                let same = same.filter(|same| same.json == schema.json).cloned();
+                let made =
+                    || TypeSchema { json: schema.json.clone(), compiled: Arc::new(compile(&schema.json)) };
+                (schema.event_type.clone(), same.unwrap_or_else(made))
+            });
+            let by_type = by_type.collect();
             let validation = topic.definition.validation;
             schemas.insert(name.text().clone(), TopicSchemas { validation, by_type });
         }
-        let handled = |id: &SubscriptionId| {
-            // Only agents that may be asked to act need to be matched at the door.
-            state.agents.contains_key(&id.agent)
-        };
-        let subscriptions = state.subscription_numbers.iter().filter(|(id, _)| handled(id));
+        let subscriptions = state.subscription_numbers.iter();
         let subscriptions = subscriptions
             .filter_map(|(id, number)| {
                 let definition = state.subscriptions.get(number)?.definition();
@@ -112,7 +123,7 @@ impl Definitions {
     pub(crate) fn check_schema(&self, event: &Event, index: usize) -> Result<Vec<Text>, Refusal> {
         let Some(topic) = self.schemas.get(event.topic.text()) else { return Ok(Vec::new()) };
         let Some(schema) = topic.by_type.get(&event.event_type) else { return Ok(Vec::new()) };
-        let errors = match schema {
+        let errors = match schema.compiled.as_ref() {
             Ok(validator) => violations(validator, event),
             Err(reason) => {
                 vec![(Text::from(""), Text::from(format!("the schema can not be used: {reason}")))]
