@@ -1,0 +1,137 @@
+//! Definitions: topics, agents, subscriptions, declared and taken away.
+
+use super::Impossible;
+use crate::agent;
+use crate::fact;
+use crate::ids::{DeliveryId, Position};
+use crate::row::Key;
+use crate::state::State;
+use crate::state::model::TopicState;
+use crate::subscription::{self, Cursor, Version};
+use crate::time::Timestamp;
+use crate::topic::Topic;
+
+impl State {
+    pub(super) fn topic_declared(&mut self, fact: &fact::TopicDeclared) {
+        self.touch(Key::Topic(fact.name.clone()));
+        if fact.definition.declared {
+            self.definitions_changed();
+        }
+        match self.topics.get_mut(&fact.name) {
+            Some(topic) => {
+                topic.definition = fact.definition.clone();
+                topic.removed = false;
+            }
+            None => {
+                self.topics.insert(fact.name.clone(), new_topic(fact.definition.clone()));
+            }
+        }
+    }
+
+    pub(super) fn topic_removed(&mut self, fact: &fact::TopicRemoved) {
+        self.touch(Key::Topic(fact.name.clone()));
+        self.definitions_changed();
+        if let Some(topic) = self.topics.get_mut(&fact.name) {
+            topic.definition = Topic::default();
+            topic.removed = true;
+        }
+    }
+
+    pub(super) fn agent_declared(&mut self, fact: &fact::AgentDeclared) {
+        self.touch(Key::Agent(fact.name.clone()));
+        self.definitions_changed();
+        match self.agents.get_mut(&fact.name) {
+            Some(agent) => agent.definition = fact.definition.clone(),
+            None => {
+                self.agents.insert(fact.name.clone(), agent::State::new(fact.definition.clone()));
+            }
+        }
+    }
+
+    pub(super) fn agent_removed(&mut self, fact: &fact::AgentRemoved) {
+        self.touch(Key::Agent(fact.name.clone()));
+        self.definitions_changed();
+        self.agents.remove(&fact.name);
+    }
+
+    pub(super) fn agent_seen(&mut self, name: &crate::agent::AgentName, at: Timestamp) {
+        self.touch(Key::Agent(name.clone()));
+        if let Some(agent) = self.agents.get_mut(name) {
+            agent.last_seen = Some(at);
+        }
+    }
+
+    pub(super) fn definitions_changed(&mut self) {
+        self.touch(Key::Meta);
+        self.meta.definitions += 1;
+    }
+
+    pub(super) fn subscription_declared(&mut self, position: Position, fact: &fact::SubscriptionDeclared) {
+        self.touch(Key::Subscription(fact.number));
+        self.definitions_changed();
+        self.meta.subscription_next = self.meta.subscription_next.max(fact.number + 1);
+        match self.subscriptions.get_mut(&fact.number) {
+            Some(subscription) => {
+                if subscription.id != fact.id {
+                    self.subscription_numbers.remove(&subscription.id);
+                    subscription.id = fact.id.clone();
+                }
+                let floor = subscription.cursors.iter().map(|cursor| cursor.floor).min().unwrap_or(position);
+                subscription.versions.push(Version { since: position, definition: fact.definition.clone() });
+                // A version matters as long as an event that it matched may still be read again.
+                while subscription.versions.len() > 1 && subscription.versions[1].since <= floor {
+                    subscription.versions.remove(0);
+                }
+                // A program's lease has no timer; nobody but a timer ends it once the subscription is an inbox.
+                let leased = subscription.open.iter().filter(|(_, open)| open.lease().is_some());
+                let timers = leased.filter_map(|((position, generation), open)| {
+                    let (position, generation) = (*position, *generation);
+                    let id = DeliveryId { subscription: fact.number, position, generation };
+                    subscription.timer_of(id, &open.stage)
+                });
+                self.timers.extend(timers);
+            }
+            None => {
+                let cursor = Cursor { floor: fact.after, taken: subscription::PositionSet::default() };
+                self.subscriptions.insert(
+                    fact.number,
+                    subscription::State {
+                        number: fact.number,
+                        id: fact.id.clone(),
+                        versions: vec![Version { since: fact.after, definition: fact.definition.clone() }],
+                        cursors: [cursor.clone(), cursor.clone(), cursor.clone(), cursor],
+                        pause: None,
+                        began: fact.after,
+                        acked: 0,
+                        died: 0,
+                        removed: false,
+                        open: Default::default(),
+                        settled: Default::default(),
+                    },
+                );
+            }
+        }
+        self.subscription_numbers.insert(fact.id.clone(), fact.number);
+    }
+
+    pub(super) fn subscription_removed(&mut self, position: Position, number: u32) -> Result<(), Impossible> {
+        self.definitions_changed();
+        self.drop_open(number, Position(0));
+        self.end_replays(number);
+        self.set_pause(position, number, None)?;
+        let subscription = self.subscription_mut(position, number)?;
+        subscription.removed = true;
+        for cursor in &mut subscription.cursors {
+            cursor.taken = subscription::PositionSet::default();
+        }
+        let id = subscription.id.clone();
+        if self.subscription_numbers.get(&id) == Some(&number) {
+            self.subscription_numbers.remove(&id);
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn new_topic(definition: Topic) -> TopicState {
+    TopicState { definition, events: 0, bytes: 0, first: None, last: None, removed: false }
+}

@@ -1,0 +1,179 @@
+//! Deliveries: leased, extended, settled, expired, parked.
+
+use super::Impossible;
+use crate::fact;
+use crate::ids::{DeliveryId, Position};
+use crate::row::Key;
+use crate::state::State;
+use crate::subscription::{Attempt, AttemptOutcome, Lease, Open, Stage};
+use crate::time::Timestamp;
+
+impl State {
+    pub(super) fn delivery_leased(
+        &mut self,
+        position: Position,
+        at: Timestamp,
+        fact: &fact::DeliveryLeased,
+    ) -> Result<(), Impossible> {
+        let lease = Lease { token: fact.token, since: at, deadline: fact.deadline, attempt: fact.attempt };
+        let id = fact.delivery;
+        let slot = (id.position, id.generation);
+        let known = self.subscription_at(position, id.subscription)?.open.contains_key(&slot);
+        if known {
+            self.set_stage(id, Stage::Leased(lease), |open| open.acquired += 1);
+            return Ok(());
+        }
+        self.touch(Key::Open(id.subscription, id.position, id.generation));
+        let subscription = self.subscription_mut(position, id.subscription)?;
+        subscription.take(fact.priority.lane(), id.position);
+        let open = Open {
+            priority: fact.priority,
+            key: fact.key,
+            story: fact.story,
+            acquired: 1,
+            failed: 0,
+            stage: Stage::Leased(lease),
+            attempts: Default::default(),
+            recorded_at: fact.recorded_at,
+            replay_of: None,
+        };
+        let timer = subscription.timer_of(id, &open.stage);
+        subscription.open.insert(slot, open);
+        self.timers.extend(timer);
+        Ok(())
+    }
+
+    pub(super) fn delivery_extended(
+        &mut self,
+        position: Position,
+        fact: &fact::DeliveryExtended,
+    ) -> Result<(), Impossible> {
+        let open = self.open(fact.delivery).and_then(Open::lease).copied();
+        let Some(lease) = open else {
+            return Err(missing_delivery(position, fact.delivery));
+        };
+        self.set_stage(fact.delivery, Stage::Leased(Lease { deadline: fact.deadline, ..lease }), |_| ());
+        Ok(())
+    }
+
+    pub(super) fn delivery_acked(
+        &mut self,
+        position: Position,
+        fact: &fact::DeliveryAcked,
+    ) -> Result<(), Impossible> {
+        let id = fact.delivery;
+        let Some(open) = self.close(id) else { return Err(missing_delivery(position, id)) };
+        let subscription = self.subscription_mut(position, id.subscription)?;
+        subscription.acked += 1;
+        if let Some(lease) = open.lease() {
+            subscription.remember_settled((id.position, id.generation), lease.token);
+        }
+        let agent = subscription.id.agent.clone();
+        self.touch(Key::Agent(agent.clone()));
+        if let Some(agent) = self.agents.get_mut(&agent) {
+            agent.consumed += 1;
+            agent.lease_ended_at = None;
+        }
+        Ok(())
+    }
+
+    pub(super) fn delivery_failed(
+        &mut self,
+        position: Position,
+        at: Timestamp,
+        fact: &fact::DeliveryFailed,
+    ) -> Result<(), Impossible> {
+        let id = fact.delivery;
+        if self.open(id).is_none() {
+            return Err(missing_delivery(position, id));
+        }
+        if fact.attempt.outcome == AttemptOutcome::LeaseEnded {
+            let agent = self.subscription_at(position, id.subscription)?.id.agent.clone();
+            self.touch(Key::Agent(agent.clone()));
+            if let Some(agent) = self.agents.get_mut(&agent) {
+                agent.lease_ended_at = Some(at);
+            }
+        }
+        // A dead delivery's row goes with the fact that opens its dead letter, which follows in the same slice.
+        let stage = fact.attempt.next_at.map_or(Stage::Waiting, Stage::Retrying);
+        let attempt: Attempt = fact.attempt.clone();
+        self.set_stage(id, stage, |open| {
+            open.failed += 1;
+            open.remember(attempt);
+        });
+        Ok(())
+    }
+
+    pub(super) fn delivery_answered_late(&mut self, at: Timestamp, fact: &fact::DeliveryAnsweredLate) {
+        let id = fact.delivery;
+        let key = Key::Open(id.subscription, id.position, id.generation);
+        if self.open(id).is_none() {
+            return;
+        }
+        self.touch(key);
+        let subscription = self.subscriptions.get_mut(&id.subscription);
+        if let Some(open) = subscription.and_then(|it| it.open.get_mut(&(id.position, id.generation))) {
+            let number = open.acquired;
+            open.remember(Attempt {
+                number,
+                at,
+                ended: at,
+                outcome: AttemptOutcome::Late,
+                failure: None,
+                next_at: None,
+            });
+        }
+    }
+
+    pub(super) fn delivery_expired(
+        &mut self,
+        position: Position,
+        fact: &fact::DeliveryExpired,
+    ) -> Result<(), Impossible> {
+        let id = fact.delivery;
+        self.close(id);
+        let subscription = self.subscription_mut(position, id.subscription)?;
+        subscription.take(fact.priority.lane(), id.position);
+        Ok(())
+    }
+
+    pub(super) fn delivery_parked(
+        &mut self,
+        position: Position,
+        fact: &fact::DeliveryParked,
+    ) -> Result<(), Impossible> {
+        let id = fact.delivery;
+        self.touch(Key::Open(id.subscription, id.position, id.generation));
+        let subscription = self.subscription_mut(position, id.subscription)?;
+        subscription.take(fact.priority.lane(), id.position);
+        subscription.open.insert(
+            (id.position, id.generation),
+            waiting(fact.priority, fact.key, fact.story, fact.recorded_at),
+        );
+        Ok(())
+    }
+}
+
+pub(super) fn waiting(
+    priority: crate::event::Priority,
+    key: Option<u64>,
+    story: u64,
+    recorded_at: Timestamp,
+) -> Open {
+    Open {
+        priority,
+        key,
+        story,
+        acquired: 0,
+        failed: 0,
+        stage: Stage::Waiting,
+        attempts: Default::default(),
+        recorded_at,
+        replay_of: None,
+    }
+}
+
+fn missing_delivery(position: Position, id: DeliveryId) -> Impossible {
+    let what = format!("delivery {}/{}/{}", id.subscription, id.position, id.generation);
+    Impossible::Missing { position, what }
+}
