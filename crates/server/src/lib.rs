@@ -24,4 +24,4 @@ mod run;
 mod tests;
 mod timeline;
 
-pub use run::{RunError, run};
+pub use run::{RunError, in_process, run};

@@ -94,6 +94,13 @@ pub async fn run(
     Ok(())
 }
 
+/// Returns the routes over a running coordinator, to be asked without a socket. Every request counts as one from this machine.
+pub fn in_process(handle: Handle, options: ServerOptions) -> Router {
+    let local = options.listen;
+    let app = App::new(handle, options);
+    router(app).layer(axum::Extension(Peer { remote: local, local }))
+}
+
 /// Where connections come in, a bounded number at once.
 struct Door {
     listener: TcpListener,

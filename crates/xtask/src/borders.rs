@@ -30,6 +30,10 @@ const INSIDE: &[(&str, &[&str])] = &[
             "cantus-client",
         ],
     ),
+    (
+        "cantus-fuzz",
+        &["cantus-server", "cantus-runtime", "cantus-engine", "cantus-core", "cantus-api", "cantus-file"],
+    ),
     ("xtask", &["cantus-api", "cantus-client"]),
 ];
 

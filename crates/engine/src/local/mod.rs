@@ -26,6 +26,8 @@ pub mod model_disk;
 mod newest;
 mod options;
 mod prepare;
+#[cfg(feature = "model-disk")]
+pub mod probe;
 mod reader;
 mod real_disk;
 mod recovery;

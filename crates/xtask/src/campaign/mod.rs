@@ -1,8 +1,10 @@
 //! Campaigns: the real binary, treated badly, and judged by what it promised.
 //!
-//! `binary` builds it, `server` runs it; `kill` is the campaign that ends it again and again.
+//! `binary` builds it, `server` runs it; `kill` is the campaign that ends it again and again; `fuzz` throws bytes at
+//! whatever reads bytes.
 
 mod binary;
+mod fuzz;
 mod kill;
 mod server;
 
@@ -17,6 +19,8 @@ use clap::Subcommand;
 pub(crate) enum Campaign {
     /// Publish and consume while the server is killed with SIGKILL at random, and judge what is left
     Kill(kill::Options),
+    /// Throw bytes at everything that reads bytes, guided by coverage
+    Fuzz(fuzz::Options),
 }
 
 impl Campaign {
@@ -27,6 +31,7 @@ impl Campaign {
     pub(crate) fn run(&self) -> Result<()> {
         match self {
             Campaign::Kill(options) => kill::run(options),
+            Campaign::Fuzz(options) => fuzz::run(options),
         }
     }
 }

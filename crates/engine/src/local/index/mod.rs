@@ -15,6 +15,8 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 pub(crate) use file::{Identity, IndexFile, OpenFault, VERSION, write};
 pub(crate) use memory::MemoryIndex;
+#[cfg(feature = "model-disk")]
+pub(crate) use pages::seal;
 pub(crate) use summary::Covers;
 pub use summary::Summary;
 

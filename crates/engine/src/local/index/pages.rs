@@ -30,6 +30,21 @@ fn checksum(seed: Seed, number: u64, content: &[u8]) -> [u8; 4] {
     seed.crc(&[&number.to_le_bytes(), content]).to_le_bytes()
 }
 
+/// Makes the checksums of an index file's pages right, and its magic, version and seed.
+#[cfg(feature = "model-disk")]
+pub(crate) fn seal(bytes: &mut [u8], seed: Seed) {
+    for (number, page) in bytes.chunks_exact_mut(PAGE).enumerate() {
+        let (content, crc) = page.split_at_mut(CONTENT);
+        if number == 0 {
+            content[..10].copy_from_slice(b"CANTUSIX\x01\x00");
+            content[24..32].copy_from_slice(&seed.value().to_le_bytes());
+            crc.copy_from_slice(&crate::local::checksum::crc_plain(content).to_le_bytes());
+        } else {
+            crc.copy_from_slice(&checksum(seed, number as u64, content));
+        }
+    }
+}
+
 /// Writes pages one after the other, from page 1 on; page 0 is the header's and comes last.
 #[derive(Debug)]
 pub(crate) struct Pages {
