@@ -15,6 +15,7 @@ pub mod delivery;
 mod feeder;
 mod handle;
 mod mailbox;
+pub mod observe;
 mod recovery;
 mod start;
 pub mod telemetry;

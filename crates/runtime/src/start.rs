@@ -27,6 +27,7 @@ use crate::delivery::exec::{Exec, Keep};
 use crate::feeder::{self, Feeder};
 use crate::handle::{Handle, Shared};
 use crate::mailbox::Mailbox;
+use crate::observe::Observer;
 use crate::recovery::{self, RecoveryError};
 use crate::telemetry;
 use crate::turn::Turn;
@@ -110,6 +111,8 @@ pub struct Config {
     pub wire: Arc<dyn Wire>,
     /// Set when programs may be run.
     pub exec: Option<ExecSettings>,
+    /// Who watches.
+    pub observer: Arc<dyn Observer>,
     /// Called when the log has failed: the process must end. The default ends it with exit code 70.
     pub on_broken: Box<dyn Fn(&str) + Send + Sync>,
 }
@@ -144,6 +147,7 @@ pub struct Runtime {
 struct Outside {
     workers: Workers,
     feeder: Arc<feeder::Inbox>,
+    observer: Arc<dyn Observer>,
     on_broken: Box<dyn Fn(&str) + Send + Sync>,
 }
 
@@ -160,6 +164,7 @@ impl Outlet for Outside {
     }
 
     fn durable(&self, facts: Vec<Recorded>) {
+        self.observer.durable(&facts);
         self.feeder.durable(facts);
     }
 
@@ -210,9 +215,11 @@ impl Runtime {
         let handle = Handle { shared: shared.clone() };
         let tasks = TaskTracker::new();
         let feeder_inbox = Arc::new(feeder::Inbox::new());
-        let workers = Workers::new(handle.clone(), config.wire, config.exec, tasks.clone());
+        let observer = config.observer;
+        let workers = Workers::new(handle.clone(), config.wire, config.exec, observer.clone(), tasks.clone());
         let outside =
-            Arc::new(Outside { workers, feeder: feeder_inbox.clone(), on_broken: config.on_broken });
+            Outside { workers, feeder: feeder_inbox.clone(), observer, on_broken: config.on_broken };
+        let outside = Arc::new(outside);
         let writer = Arc::new(Writer::new(engine, outside.clone(), durable));
         let mut runtime = Runtime {
             handle,

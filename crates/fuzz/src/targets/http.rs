@@ -119,6 +119,7 @@ async fn start() -> Server {
         limits: Limits::default(),
         wire: Arc::new(CloudEvents { limits: options.limits }),
         exec: None,
+        observer: cantus_runtime::observe::Unobserved::shared(),
         on_broken: Box::new(|reason| panic!("{reason}")),
     };
     let runtime = Runtime::start(Box::new(log), Box::new(checkpoint), config).await.expect("it starts");

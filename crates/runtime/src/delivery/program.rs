@@ -36,7 +36,7 @@ pub(super) fn spec(
         attempt: attempt.deliver.attempt,
         subscription: &attempt.subscription.to_string(),
         agent: attempt.subscription.agent.as_str(),
-        trace_parent: event.trace_parent.as_deref(),
+        trace_parent: attempt.trace_parent.as_deref(),
         trace_state: event.trace_state.as_deref(),
     };
     let our_folder = std::env::current_exe().ok().and_then(|exe| exe.parent().map(PathBuf::from));

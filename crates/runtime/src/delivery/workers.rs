@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 use super::exec::AttemptId;
 use super::{outcome, program, publish};
 use crate::handle::{Failed, Handle};
+use crate::observe::{AttemptOf, Observer};
 use crate::start::{Answering, ExecSettings, Wire};
 
 /// How often an outcome is offered again when the mailbox is full or definitions changed meanwhile.
@@ -24,6 +25,7 @@ pub(crate) struct Workers {
     pub(super) handle: Handle,
     pub(super) wire: Arc<dyn Wire>,
     pub(super) exec: Option<Arc<ExecSettings>>,
+    observer: Arc<dyn Observer>,
     tasks: TaskTracker,
     runtime: tokio::runtime::Handle,
 }
@@ -34,6 +36,8 @@ pub(super) struct Attempt {
     pub(super) event: Arc<Event>,
     pub(super) subscription: SubscriptionId,
     pub(super) delivery_text: String,
+    /// The trace context it hands on.
+    pub(super) trace_parent: Option<Text>,
 }
 
 impl Workers {
@@ -42,10 +46,11 @@ impl Workers {
         handle: Handle,
         wire: Arc<dyn Wire>,
         exec: Option<ExecSettings>,
+        observer: Arc<dyn Observer>,
         tasks: TaskTracker,
     ) -> Self {
         let runtime = tokio::runtime::Handle::current();
-        Self { handle, wire, exec: exec.map(Arc::new), tasks, runtime }
+        Self { handle, wire, exec: exec.map(Arc::new), observer, tasks, runtime }
     }
 
     /// Starts to carry out an effect; does not wait.
@@ -90,7 +95,10 @@ impl Workers {
             Err(failed) => return self.give_back(&deliver, &subscription, &failed.to_string()).await,
         };
         let delivery_text = deliver.delivery.display(deliver.recorded_at);
-        let attempt = Attempt { deliver, event, subscription, delivery_text };
+        let (delivery, number) = (deliver.delivery, deliver.attempt);
+        let of = AttemptOf { event: &event, subscription: &subscription, delivery, attempt: number };
+        let trace_parent = self.observer.trace_parent(&of);
+        let attempt = Attempt { deliver, event, subscription, delivery_text, trace_parent };
         match action {
             Action::Exec(exec) => self.run(&attempt, &exec).await,
             Action::Publish(transform) => {

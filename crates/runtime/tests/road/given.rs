@@ -162,6 +162,7 @@ impl Given {
             limits: Limits::default(),
             wire: Arc::new(Plain),
             exec: None,
+            observer: cantus_runtime::observe::Unobserved::shared(),
             on_broken: Box::new(|reason| panic!("the log failed: {reason}")),
         };
         let (engine, checkpoint) = disk.open();

@@ -106,6 +106,7 @@ impl Server {
             limits: Limits::default(),
             wire: Arc::new(CloudEvents { limits: options.limits }),
             exec: None,
+            observer: cantus_runtime::observe::Unobserved::shared(),
             on_broken: Box::new(|reason| panic!("{reason}")),
         };
         let runtime = Runtime::start(opened.engine, opened.checkpoint, config).await.unwrap();

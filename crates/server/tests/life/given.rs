@@ -46,6 +46,7 @@ impl Given {
             limits: Limits::default(),
             wire: Arc::new(CloudEvents::default()),
             exec: None,
+            observer: cantus_runtime::observe::Unobserved::shared(),
             on_broken: Box::new(|reason| panic!("the log failed: {reason}")),
         };
         let log = Memory::new();

@@ -63,6 +63,7 @@ pub(super) async fn start_server(options: StartOptions, stop: impl Future<Output
             token: Some(program_token),
             cwd: folder_of(options.file.as_deref())?,
         }),
+        observer: cantus_runtime::observe::Unobserved::shared(),
         on_broken: Box::new(|_| std::process::exit(cantus_runtime::EXIT_BROKEN)),
     };
     let runtime = Runtime::start(opened.engine, opened.checkpoint, config)
