@@ -8,6 +8,9 @@ use std::sync::Arc;
 use cantus_core::fact::{Fact, Recorded, UnreadableFact};
 use cantus_core::{Position, Timestamp};
 
+use crate::housekeeping::Frozen;
+pub use crate::local::GapCause;
+
 /// What makes facts durable.
 pub trait Engine: Send {
     /// Appends facts behind all others, as one unit: after a crash all of them are there or none. They are written
@@ -73,12 +76,14 @@ pub enum ReadError {
 pub enum Entry {
     /// A fact.
     Fact(Recorded),
-    /// These positions are lost, both ends included.
+    /// These positions can not be read any more, both ends included. Holes that nobody misses are no gap.
     Gap {
         /// The first one lost.
         from: Position,
         /// The last one lost.
         to: Position,
+        /// What became of them.
+        cause: GapCause,
         /// Why, in words.
         reason: String,
     },
@@ -187,6 +192,12 @@ pub trait Reader: Send + Sync {
     /// As [`Reader::read`].
     fn before_time(&self, time: Timestamp) -> Result<Position, ReadError>;
 
+    /// Tells why nothing can be read at a position; None if something can, or nothing that is missed ever lay there.
+    ///
+    /// # Errors
+    /// As [`Reader::read`].
+    fn removed(&self, position: Position) -> Result<Option<GapCause>, ReadError>;
+
     /// Returns what is known to be lost, in words; empty when nothing is.
     fn damage(&self) -> Vec<String>;
 }
@@ -218,6 +229,15 @@ pub trait Checkpoint: Send {
         reached: Position,
         at: Timestamp,
     ) -> Result<(), CheckpointError>;
+
+    /// Returns all rows as they are now; they stay so while others are written. Any thread may read them.
+    fn freeze(&self) -> Box<dyn Frozen>;
+
+    /// Removes all rows: as if nothing had been reached.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn clear(&mut self) -> Result<(), CheckpointError>;
 
     /// Makes sure that the next start finds what was written.
     ///

@@ -1,18 +1,23 @@
 //! What makes facts durable.
 //!
-//! Read `engine` (the trait, and what readers and checkpoints are), `codec` (how facts lie in frames), then [`local`],
+//! Read `engine` (the trait, and what readers and checkpoints are), `housekeeping` (what is done to sealed data beside the writer), `codec` (how facts lie in frames), then [`local`],
 //! the commit log on this machine's disk, joined to the trait in `local_engine`; `memory` keeps nothing. [`conformance`] says what every engine must do.
 
 pub mod codec;
 pub mod conformance;
 mod engine;
+mod housekeeping;
 pub mod local;
 mod local_engine;
 mod memory;
 
 pub use engine::{
-    AppendError, Budget, Checkpoint, CheckpointError, Chunk, Engine, Entry, ReadError, Reader, Selection,
-    Term,
+    AppendError, Budget, Checkpoint, CheckpointError, Chunk, Engine, Entry, GapCause, ReadError, Reader,
+    Selection, Term,
+};
+pub use housekeeping::{
+    BackedUp, BaseInfo, Dropped, Frozen, Housekeeping, HousekeepingError, Keep, Links, Rewritten, Scrubbed,
+    SegmentInfo,
 };
 pub use local_engine::{OpenError, Opened, open};
 pub use memory::{Memory, MemoryCheckpoint};

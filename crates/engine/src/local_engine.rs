@@ -8,9 +8,10 @@ use cantus_core::{Position, Timestamp, hash};
 
 use crate::codec;
 use crate::engine::{
-    AppendError, Budget, Checkpoint, CheckpointError, Chunk, Engine, Entry, ReadError, Reader, Selection,
-    Term,
+    AppendError, Budget, Checkpoint, CheckpointError, Chunk, Engine, Entry, GapCause, ReadError, Reader,
+    Selection, Term,
 };
+use crate::housekeeping::Frozen;
 use crate::local;
 
 /// A local log that was opened.
@@ -105,6 +106,12 @@ fn append_error(error: local::AppendError) -> AppendError {
 struct LocalReader(local::Reader);
 
 impl LocalReader {
+    /// The log time of a state: as written down with it, else that of the frame it ends with.
+    fn time_of(&self, position: Position, known_ms: Option<u64>) -> Timestamp {
+        let read = || self.0.read_at(position.0).ok().flatten().map(|frame| frame.log_time_ms());
+        known_ms.or_else(read).map(|ms| Timestamp(ms as i64)).unwrap_or_default()
+    }
+
     fn passes(selection: &Selection) -> impl FnMut(&local::Summary) -> bool + Send + 'static {
         let topic = selection.topic.as_deref().map(hash::of);
         let kind = selection.event_type.as_deref().map(hash::of);
@@ -212,6 +219,14 @@ impl Reader for LocalReader {
         }
     }
 
+    fn removed(&self, position: Position) -> Result<Option<GapCause>, ReadError> {
+        match self.0.read_at(position.0) {
+            Ok(_) => Ok(None),
+            Err(local::ReadError::Gap(_)) => Ok(Some(GapCause::Damaged)),
+            Err(error) => Err(ReadError::Engine(Box::new(error))),
+        }
+    }
+
     fn damage(&self) -> Vec<String> {
         self.0.damage().iter().map(ToString::to_string).collect()
     }
@@ -256,7 +271,7 @@ impl Collecting {
 
     fn gap(&mut self, damage: &local::Damage, reached: Position) {
         let (from, to) = (Position(damage.lost.first), Position(damage.lost.last));
-        self.entries.push(Entry::Gap { from, to, reason: damage.to_string() });
+        self.entries.push(Entry::Gap { from, to, cause: GapCause::Damaged, reason: damage.to_string() });
         self.reached = reached;
     }
 
@@ -286,15 +301,7 @@ fn failed(error: local::CheckpointError) -> CheckpointError {
 impl Checkpoint for LocalCheckpoint {
     fn reached(&self) -> (Position, Timestamp) {
         let position = Position(self.checkpoint.reached());
-        // The log time of a state is that of the frame it ends with.
-        let at = self
-            .reader
-            .0
-            .read_at(position.0)
-            .ok()
-            .flatten()
-            .map(|frame| Timestamp(frame.log_time_ms() as i64));
-        (position, at.unwrap_or_default())
+        (position, self.reader.time_of(position, self.checkpoint.log_time_ms()))
     }
 
     fn load(&self, key: &[u8]) -> Result<Option<Vec<u8>>, CheckpointError> {
@@ -315,12 +322,40 @@ impl Checkpoint for LocalCheckpoint {
         &mut self,
         rows: Vec<(Vec<u8>, Option<Vec<u8>>)>,
         reached: Position,
-        _at: Timestamp,
+        at: Timestamp,
     ) -> Result<(), CheckpointError> {
-        self.checkpoint.commit(rows, reached.0).map_err(failed)
+        self.checkpoint.commit(rows, reached.0, u64::try_from(at.0).unwrap_or(0)).map_err(failed)
+    }
+
+    fn freeze(&self) -> Box<dyn Frozen> {
+        Box::new(LocalFrozen { rows: self.checkpoint.freeze(), reader: self.reader.clone() })
+    }
+
+    fn clear(&mut self) -> Result<(), CheckpointError> {
+        self.checkpoint.clear().map_err(failed)
     }
 
     fn close(self: Box<Self>) -> Result<(), CheckpointError> {
         self.checkpoint.close().map_err(failed)
+    }
+}
+
+struct LocalFrozen {
+    rows: local::FrozenRows,
+    reader: LocalReader,
+}
+
+impl Frozen for LocalFrozen {
+    fn reached(&self) -> (Position, Timestamp) {
+        let position = Position(self.rows.reached());
+        (position, self.reader.time_of(position, self.rows.log_time_ms()))
+    }
+
+    fn rows(&self, row: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), CheckpointError> {
+        for entry in self.rows.scan() {
+            let (key, value) = entry.map_err(failed)?;
+            row(&key, &value);
+        }
+        Ok(())
     }
 }

@@ -68,7 +68,7 @@ pub(crate) fn recover(
                     }
                     Err(impossible) => return Err(impossible.into()),
                 },
-                Entry::Gap { from, to, reason } => {
+                Entry::Gap { from, to, reason, .. } => {
                     tracing::error!(%from, %to, reason, "a part of the log is lost; recovery goes on behind it");
                     gap = true;
                     orphans += u64::from(orphans == 0);

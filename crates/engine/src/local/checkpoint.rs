@@ -6,7 +6,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable, Snapshot};
 
 use super::reader::Reader;
 
@@ -14,6 +14,7 @@ const VERSION: u16 = 1;
 const FORMAT_KEY: &[u8] = b"m/format";
 const LOG_KEY: &[u8] = b"m/log";
 const REACHED_KEY: &[u8] = b"m/reached";
+const TIME_KEY: &[u8] = b"m/time";
 const COMMITS_KEY: &[u8] = b"m/commits";
 const ROW: u8 = b'r';
 const COMMIT: u8 = b'c';
@@ -33,6 +34,8 @@ pub struct Checkpoint {
     /// Rows, marks and what is known of them share one keyspace, and with it one fate.
     keyspace: Keyspace,
     reached: u64,
+    /// The log time at that position, in milliseconds; `None` in checkpoints of programs that did not write it.
+    log_time_ms: Option<u64>,
     commits: u64,
 }
 
@@ -151,13 +154,20 @@ impl Checkpoint {
                 .open()?;
             let keyspace = database.keyspace("state", KeyspaceCreateOptions::default)?;
             let reached = number(&keyspace, REACHED_KEY)?.unwrap_or(0);
+            let log_time_ms = number(&keyspace, TIME_KEY)?;
             let commits = number(&keyspace, COMMITS_KEY)?.unwrap_or(0);
-            Ok((database, keyspace, reached, commits))
+            Ok((database, keyspace, reached, log_time_ms, commits))
         }));
         match opened {
-            Ok(Ok((database, keyspace, reached, commits))) => {
-                Ok(Self { dir: dir.to_owned(), reader: reader.clone(), database, keyspace, reached, commits })
-            }
+            Ok(Ok((database, keyspace, reached, log_time_ms, commits))) => Ok(Self {
+                dir: dir.to_owned(),
+                reader: reader.clone(),
+                database,
+                keyspace,
+                reached,
+                log_time_ms,
+                commits,
+            }),
             Ok(Err(fjall::Error::InvalidVersion(Some(version)))) => {
                 Err(Unopened::UnknownVersion(format!("{version:?} of the key-value store")))
             }
@@ -206,13 +216,17 @@ impl Checkpoint {
         Ok(found == self.commits.min(COMMIT_MARKS))
     }
 
-    /// Writes whose checkpoint this is.
     fn begin(mut self) -> Result<Self, CheckpointError> {
+        self.begin_anew()?;
+        Ok(self)
+    }
+
+    /// Writes whose checkpoint this is.
+    fn begin_anew(&mut self) -> Result<(), CheckpointError> {
         let mut batch = self.database.batch();
         batch.insert(&self.keyspace, FORMAT_KEY, u64::from(VERSION).to_le_bytes());
         batch.insert(&self.keyspace, LOG_KEY, self.reader.log_id().to_le_bytes());
-        self.commit_batch(batch, 0)?;
-        Ok(self)
+        self.commit_batch(batch, 0, 0)
     }
 
     /// Commits a batch with the position it reaches and its mark.
@@ -220,13 +234,16 @@ impl Checkpoint {
         &mut self,
         mut batch: fjall::OwnedWriteBatch,
         reached: u64,
+        log_time_ms: u64,
     ) -> Result<(), CheckpointError> {
         let commit = self.commits + 1;
         batch.insert(&self.keyspace, REACHED_KEY, reached.to_le_bytes());
+        batch.insert(&self.keyspace, TIME_KEY, log_time_ms.to_le_bytes());
         batch.insert(&self.keyspace, COMMITS_KEY, commit.to_le_bytes());
         batch.insert(&self.keyspace, mark_key(commit), commit.to_le_bytes());
         batch.commit().map_err(|error| store_error(&self.dir, "writing", error))?;
         self.reached = reached;
+        self.log_time_ms = Some(log_time_ms);
         self.commits = commit;
         Ok(())
     }
@@ -234,6 +251,11 @@ impl Checkpoint {
     /// Returns the position all rows are as of; 0 if nothing was committed yet.
     pub fn reached(&self) -> u64 {
         self.reached
+    }
+
+    /// Returns the log time at that position in milliseconds, if it was written down.
+    pub fn log_time_ms(&self) -> Option<u64> {
+        self.log_time_ms
     }
 
     /// Returns a row.
@@ -251,7 +273,7 @@ impl Checkpoint {
         Rows { dir: self.dir.clone(), rows: self.keyspace.prefix(row_key(prefix)) }
     }
 
-    /// Writes and removes (`None`) rows in one atomic batch that makes them rows as of `reached`.
+    /// Writes and removes (`None`) rows in one atomic batch that makes them rows as of `reached`, at that log time.
     ///
     /// # Errors
     /// Refuses a position that is not durable in the log or lies behind the one reached. Fails if the store cannot write.
@@ -259,6 +281,7 @@ impl Checkpoint {
         &mut self,
         rows: impl IntoIterator<Item = (Vec<u8>, Option<Vec<u8>>)>,
         reached: u64,
+        log_time_ms: u64,
     ) -> Result<(), CheckpointError> {
         let durable = self.reader.durable();
         if reached < self.reached || reached > durable {
@@ -271,7 +294,28 @@ impl Checkpoint {
                 None => batch.remove(&self.keyspace, row_key(&key)),
             }
         }
-        self.commit_batch(batch, reached)
+        self.commit_batch(batch, reached, log_time_ms)
+    }
+
+    /// Returns all rows as of now; they stay so while others are written.
+    pub fn freeze(&self) -> FrozenRows {
+        FrozenRows {
+            dir: self.dir.clone(),
+            snapshot: self.database.snapshot(),
+            keyspace: self.keyspace.clone(),
+            reached: self.reached,
+            log_time_ms: self.log_time_ms,
+        }
+    }
+
+    /// Removes all rows and begins anew, as if nothing had been reached.
+    ///
+    /// # Errors
+    /// Fails if the store can not write; the next start then discards what is left.
+    pub fn clear(&mut self) -> Result<(), CheckpointError> {
+        self.keyspace.clear().map_err(|error| store_error(&self.dir, "clearing", error))?;
+        self.commits = 0;
+        self.begin_anew()
     }
 
     /// Syncs everything, for a graceful end.
@@ -313,6 +357,38 @@ impl Iterator for Rows {
 impl std::fmt::Debug for Rows {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Rows").field("dir", &self.dir).finish_non_exhaustive()
+    }
+}
+
+/// Rows as of one moment; see [`Checkpoint::freeze`].
+pub struct FrozenRows {
+    dir: PathBuf,
+    snapshot: Snapshot,
+    keyspace: Keyspace,
+    reached: u64,
+    log_time_ms: Option<u64>,
+}
+
+impl FrozenRows {
+    /// Returns the position all rows are as of.
+    pub fn reached(&self) -> u64 {
+        self.reached
+    }
+
+    /// Returns the log time at that position in milliseconds, if it was written down.
+    pub fn log_time_ms(&self) -> Option<u64> {
+        self.log_time_ms
+    }
+
+    /// Returns all rows in key order.
+    pub fn scan(&self) -> Rows {
+        Rows { dir: self.dir.clone(), rows: self.snapshot.prefix(&self.keyspace, [ROW]) }
+    }
+}
+
+impl std::fmt::Debug for FrozenRows {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FrozenRows").field("reached", &self.reached).finish_non_exhaustive()
     }
 }
 

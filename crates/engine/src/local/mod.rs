@@ -31,6 +31,7 @@ pub mod probe;
 mod reader;
 mod real_disk;
 mod recovery;
+mod removed;
 mod scan;
 mod segment;
 mod shared;
@@ -41,7 +42,7 @@ mod window;
 #[cfg(test)]
 mod tests;
 
-pub use checkpoint::{Checkpoint, CheckpointError, Kept, Rows};
+pub use checkpoint::{Checkpoint, CheckpointError, FrozenRows, Kept, Rows};
 pub use damage::{Cause, Damage, Lost};
 pub use describe::{Describe, Description, Term};
 pub use disk::{Access, Disk, DiskFile, Guard, Locked};
@@ -54,5 +55,6 @@ pub use options::Options;
 pub use reader::Reader;
 pub use real_disk::RealDisk;
 pub use recovery::Recovered;
+pub use removed::{GapCause, Group, Run};
 pub use tail::Cut;
 pub use verify::{IndexState, Report, SegmentReport, Unsynced, verify};

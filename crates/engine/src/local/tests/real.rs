@@ -89,8 +89,8 @@ fn a_checkpoint_carries_its_position_and_comes_back_with_it() {
     let (mut checkpoint, kept) = Checkpoint::open(&at, log.reader()).unwrap();
     assert_eq!((kept, checkpoint.reached()), (Kept::Fresh, 0));
     let row = |key: &str, value: &str| (key.as_bytes().to_vec(), Some(value.as_bytes().to_vec()));
-    checkpoint.commit([row("a/1", "one"), row("a/2", "two"), row("b/1", "three")], 3).unwrap();
-    checkpoint.commit([row("a/1", "four"), (b"a/2".to_vec(), None)], 5).unwrap();
+    checkpoint.commit([row("a/1", "one"), row("a/2", "two"), row("b/1", "three")], 3, 3).unwrap();
+    checkpoint.commit([row("a/1", "four"), (b"a/2".to_vec(), None)], 5, 5).unwrap();
     checkpoint.close().unwrap();
     let (mut checkpoint, kept) = Checkpoint::open(&at, log.reader()).unwrap();
     assert_eq!((kept, checkpoint.reached()), (Kept::Reached(5), 5));
@@ -99,8 +99,8 @@ fn a_checkpoint_carries_its_position_and_comes_back_with_it() {
     let rows: Vec<_> = checkpoint.scan(b"a/").map(|row| row.unwrap().0).collect();
     assert_eq!(rows, [b"a/1".to_vec()]);
     assert_eq!(checkpoint.scan(b"").count(), 2);
-    assert!(checkpoint.commit([], 6).is_err(), "not beyond what is durable");
-    assert!(checkpoint.commit([], 4).is_err(), "not backwards");
+    assert!(checkpoint.commit([], 6, 6).is_err(), "not beyond what is durable");
+    assert!(checkpoint.commit([], 4, 4).is_err(), "not backwards");
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn a_checkpoint_ahead_of_its_log_or_of_another_log_is_discarded_and_says_so() {
     let (mut log, _) = open(&dir.path().join("log")).unwrap();
     fill(&mut log, 5);
     let (mut checkpoint, _) = Checkpoint::open(&at, log.reader()).unwrap();
-    checkpoint.commit([(b"k".to_vec(), Some(b"v".to_vec()))], 5).unwrap();
+    checkpoint.commit([(b"k".to_vec(), Some(b"v".to_vec()))], 5, 5).unwrap();
     checkpoint.close().unwrap();
     let log_id = log.log_id();
     for (log_id, records, reason) in [(log_id + 1, 9, "another log"), (log_id, 3, "ends at 3")] {
@@ -143,7 +143,7 @@ fn a_damaged_checkpoint_never_keeps_the_log_from_starting() {
     fill(&mut log, 5);
     let (mut checkpoint, _) = Checkpoint::open(&at, log.reader()).unwrap();
     let rows = (0..2000u32).map(|n| (n.to_be_bytes().to_vec(), Some(vec![n as u8; 100])));
-    checkpoint.commit(rows, 5).unwrap();
+    checkpoint.commit(rows, 5, 5).unwrap();
     checkpoint.close().unwrap();
     let mut discarded = 0;
     for (number, file) in files_of(&at).into_iter().enumerate() {
@@ -181,7 +181,7 @@ fn deleting_the_checkpoint_costs_nothing_but_its_rows() {
     let (mut log, _) = open(&dir.path().join("log")).unwrap();
     fill(&mut log, 5);
     let (mut checkpoint, _) = Checkpoint::open(&at, log.reader()).unwrap();
-    checkpoint.commit([(b"k".to_vec(), Some(b"v".to_vec()))], 5).unwrap();
+    checkpoint.commit([(b"k".to_vec(), Some(b"v".to_vec()))], 5, 5).unwrap();
     drop(checkpoint);
     std::fs::remove_dir_all(&at).unwrap();
     let (checkpoint, kept) = Checkpoint::open(&at, log.reader()).unwrap();

@@ -1,15 +1,19 @@
 //! The engine in memory: for tests of everything above an engine, and for `--ephemeral` runs that keep nothing.
 
+mod housekeeping;
+
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use cantus_core::fact::{Fact, Recorded};
 use cantus_core::{Position, Timestamp, hash};
 
 use crate::engine::{
-    AppendError, Budget, Checkpoint, CheckpointError, Chunk, Engine, Entry, ReadError, Reader, Selection,
-    Term,
+    AppendError, Budget, Checkpoint, CheckpointError, Chunk, Engine, Entry, GapCause, ReadError, Reader,
+    Selection, Term,
 };
+use crate::housekeeping::{BaseInfo, Frozen};
+use crate::local::Run;
 use crate::local_engine::weight;
 
 /// Facts in memory. Clones share them, so a new engine over a clone finds what was synced: a restart.
@@ -18,10 +22,38 @@ pub struct Memory {
     log: Arc<RwLock<Log>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Log {
     facts: Vec<Recorded>,
     durable: Position,
+    /// What was removed, in order.
+    runs: Vec<Run>,
+    /// Where each segment begins, and how often it was written anew; at least one.
+    segments: Vec<(Position, u64)>,
+    seal_asked: bool,
+    bases: Vec<Base>,
+    bases_written: u64,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self {
+            facts: Vec::new(),
+            durable: Position(0),
+            runs: Vec::new(),
+            segments: vec![(Position(1), 0)],
+            seal_asked: false,
+            bases: Vec::new(),
+            bases_written: 0,
+        }
+    }
+}
+
+/// A base: what it is, and its rows.
+#[derive(Clone, Debug)]
+struct Base {
+    info: BaseInfo,
+    rows: Arc<BTreeMap<Vec<u8>, Vec<u8>>>,
 }
 
 impl Memory {
@@ -32,21 +64,26 @@ impl Memory {
 
     /// Forgets what was not synced, as a crash does.
     pub fn crash(&self) {
-        let mut log = self.log.write().unwrap_or_else(PoisonError::into_inner);
+        let mut log = self.write_log();
         let durable = log.durable;
         log.facts.retain(|recorded| recorded.position <= durable);
     }
 
-    fn read_log(&self) -> std::sync::RwLockReadGuard<'_, Log> {
+    fn read_log(&self) -> RwLockReadGuard<'_, Log> {
         self.log.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write_log(&self) -> RwLockWriteGuard<'_, Log> {
+        self.log.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Engine for Memory {
     fn append(&mut self, at: Timestamp, facts: &[Recorded]) -> Result<(), AppendError> {
-        let mut log = self.log.write().unwrap_or_else(PoisonError::into_inner);
+        let mut log = self.write_log();
+        let removed = log.runs.last().map_or(Position(0), |run| Position(run.last));
         let (mut last, last_at) =
-            log.facts.last().map_or((Position(0), at), |recorded| (recorded.position, recorded.at));
+            log.facts.last().map_or((removed, at), |recorded| (recorded.position.max(removed), recorded.at));
         for recorded in facts {
             if recorded.position <= last {
                 return Err(AppendError::Refused("positions must rise".into()));
@@ -56,13 +93,18 @@ impl Engine for Memory {
         if !facts.is_empty() && at < last_at {
             return Err(AppendError::Refused("log time must not go back".into()));
         }
+        if let Some(first) = facts.first()
+            && std::mem::take(&mut log.seal_asked)
+        {
+            log.segments.push((first.position, 0));
+        }
         log.facts.extend_from_slice(facts);
         Ok(())
     }
 
     fn sync(&mut self) -> Result<Position, AppendError> {
-        let mut log = self.log.write().unwrap_or_else(PoisonError::into_inner);
-        log.durable = log.facts.last().map_or(Position(0), |recorded| recorded.position);
+        let mut log = self.write_log();
+        log.durable = log.facts.last().map_or(log.durable, |recorded| recorded.position.max(log.durable));
         Ok(log.durable)
     }
 
@@ -79,32 +121,85 @@ impl Engine for Memory {
     }
 }
 
+/// What lies in the log.
+enum Item<'a> {
+    Fact(&'a Recorded),
+    Run(&'a Run),
+}
+
+impl Item<'_> {
+    fn position(&self) -> Position {
+        match self {
+            Self::Fact(recorded) => recorded.position,
+            Self::Run(run) => Position(run.first),
+        }
+    }
+
+    fn last(&self) -> Position {
+        match self {
+            Self::Fact(recorded) => recorded.position,
+            Self::Run(run) => Position(run.last),
+        }
+    }
+}
+
+impl Log {
+    /// What is durable between two positions, both left out, in order.
+    fn items(&self, after: Position, before: Position) -> impl DoubleEndedIterator<Item = Item<'_>> {
+        let end = before.min(Position(self.durable.0.saturating_add(1)));
+        let from = self.facts.partition_point(|recorded| recorded.position <= after);
+        let to = self.facts.partition_point(|recorded| recorded.position < end).max(from);
+        let runs = self.runs.iter().filter(move |run| run.last > after.0 && run.first < end.0);
+        let mut items: Vec<Item<'_>> = runs.map(Item::Run).collect();
+        let mut facts = self.facts[from..to].iter().map(Item::Fact);
+        if !items.is_empty() {
+            items.extend(facts.by_ref());
+            items.sort_by_key(Item::position);
+        }
+        items.into_iter().chain(facts)
+    }
+}
+
 impl Memory {
     fn collect<'a>(
-        facts: impl Iterator<Item = &'a Recorded>,
+        items: impl Iterator<Item = Item<'a>>,
         from: Position,
         end: Position,
         selection: &Selection,
         budget: Budget,
+        forward: bool,
     ) -> Chunk {
         let mut chunk = Chunk { entries: Vec::new(), reached: from, end: false };
         let mut bytes = 0;
-        for (looked_at, recorded) in facts.enumerate() {
+        let topic = selection.topic.as_deref().map(hash::of);
+        for (looked_at, item) in items.enumerate() {
             let spent = bytes >= budget.bytes && !chunk.entries.is_empty();
             if chunk.entries.len() >= budget.entries || looked_at >= budget.records || spent {
                 return chunk;
             }
-            chunk.reached = recorded.position;
-            let wanted = selection.wants(recorded)
-                && (!selection.events_only || matches!(recorded.fact, Fact::EventPublished(_)));
-            if wanted {
-                bytes += weight(recorded);
-                chunk.entries.push(Entry::Fact(recorded.clone()));
+            chunk.reached = if forward { item.last() } else { item.position() };
+            match item {
+                Item::Fact(recorded) if selection.wants(recorded) => {
+                    bytes += weight(recorded);
+                    chunk.entries.push(Entry::Fact(recorded.clone()));
+                }
+                Item::Fact(_) => {}
+                Item::Run(run) => chunk.entries.extend(run.cause_for(topic).map(|cause| gap(run, cause))),
             }
         }
         chunk.reached = end;
         chunk.end = true;
         chunk
+    }
+}
+
+/// A run as readers are shown it.
+fn gap(run: &Run, cause: GapCause) -> Entry {
+    Entry::Gap {
+        from: Position(run.first),
+        to: Position(run.last),
+        cause,
+        reason: format!("positions {} to {} are {cause}", run.first, run.last),
     }
 }
 
@@ -115,14 +210,14 @@ impl Reader for Memory {
 
     fn read(&self, after: Position, selection: &Selection, budget: Budget) -> Result<Chunk, ReadError> {
         let log = self.read_log();
-        let facts = log.facts.iter().filter(|it| it.position > after && it.position <= log.durable);
-        Ok(Self::collect(facts, after, after.max(log.durable), selection, budget))
+        let items = log.items(after, Position(u64::MAX));
+        Ok(Self::collect(items, after, after.max(log.durable), selection, budget, true))
     }
 
     fn read_back(&self, before: Position, selection: &Selection, budget: Budget) -> Result<Chunk, ReadError> {
         let log = self.read_log();
-        let facts = log.facts.iter().rev().filter(|it| it.position < before && it.position <= log.durable);
-        Ok(Self::collect(facts, before, Position(0), selection, budget))
+        let items = log.items(Position(0), before).rev();
+        Ok(Self::collect(items, before, Position(0), selection, budget, false))
     }
 
     fn get(&self, position: Position) -> Result<Option<Recorded>, ReadError> {
@@ -142,6 +237,12 @@ impl Reader for Memory {
         let log = self.read_log();
         let first = log.facts.iter().find(|recorded| recorded.at >= time);
         Ok(first.map_or(log.durable, |recorded| Position(recorded.position.0.saturating_sub(1))))
+    }
+
+    fn removed(&self, position: Position) -> Result<Option<GapCause>, ReadError> {
+        let log = self.read_log();
+        let run = log.runs.iter().find(|run| (run.first..=run.last).contains(&position.0));
+        Ok(run.and_then(|run| run.cause_for(None)))
     }
 
     fn damage(&self) -> Vec<String> {
@@ -225,7 +326,34 @@ impl Checkpoint for MemoryCheckpoint {
         Ok(())
     }
 
+    fn freeze(&self) -> Box<dyn Frozen> {
+        let rows = self.rows.read().unwrap_or_else(PoisonError::into_inner);
+        Box::new(FrozenRows { rows: rows.rows.clone(), reached: rows.reached })
+    }
+
+    fn clear(&mut self) -> Result<(), CheckpointError> {
+        *self.rows.write().unwrap_or_else(PoisonError::into_inner) = Rows::default();
+        Ok(())
+    }
+
     fn close(self: Box<Self>) -> Result<(), CheckpointError> {
+        Ok(())
+    }
+}
+
+/// Rows as of one moment.
+struct FrozenRows {
+    rows: BTreeMap<Vec<u8>, Vec<u8>>,
+    reached: (Position, Timestamp),
+}
+
+impl Frozen for FrozenRows {
+    fn reached(&self) -> (Position, Timestamp) {
+        self.reached
+    }
+
+    fn rows(&self, row: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), CheckpointError> {
+        self.rows.iter().for_each(|(key, value)| row(key, value));
         Ok(())
     }
 }
