@@ -18,7 +18,7 @@ use cantus_core::fact::{Fact, Recorded};
 use cantus_engine::{Budget, Entry, Reader, Selection};
 
 use inbox::Feeding;
-pub(crate) use inbox::Inbox;
+pub(crate) use inbox::{Inbox, Taken};
 pub(crate) use subjects::Subjects;
 
 use crate::handle::Shared;
@@ -45,6 +45,8 @@ pub(crate) struct Feeder {
     told: Position,
     /// Feedings that wait until the log is followed up to a position.
     held: VecDeque<(Position, Feeding)>,
+    /// The log could not be read: it is tried again after a pause.
+    unreadable: bool,
 }
 
 impl Feeder {
@@ -55,46 +57,58 @@ impl Feeder {
         shared: Arc<Shared>,
     ) -> Self {
         let tail = subjects.as_of();
-        Self { subjects, inbox, reader, shared, tail, told: tail, held: VecDeque::new() }
+        Self { subjects, inbox, reader, shared, tail, told: tail, held: VecDeque::new(), unreadable: false }
     }
 
     /// The feeder thread.
     pub(crate) fn run(mut self) {
         self.look_for_missed_ends();
         loop {
-            let busy = self.subjects.has_behind() || self.tail < self.reader.durable();
-            let Some(taken) = self.inbox.take(if busy { Duration::ZERO } else { TELL_AFTER_IDLE }) else {
+            let patience = if self.is_busy() { Duration::ZERO } else { TELL_AFTER_IDLE };
+            let Some(taken) = self.inbox.take(patience) else { return };
+            let offers = self.step(taken);
+            // A closed mailbox means that the server stops: the next start reads on from the floors.
+            if offers
+                .is_some_and(|offers| self.shared.mailbox.outcome_patiently(Item::Offers(offers)).is_err())
+            {
                 return;
-            };
-            let idle = taken.frames.is_empty() && taken.feedings.is_empty();
-            let mut offers = Offers::default();
-            // Feedings speak of definitions whose facts are durable: those come first.
-            for frame in taken.frames {
-                self.follow_frame(frame, &mut offers);
             }
-            if self.tail < self.reader.durable() && self.inbox.is_empty() {
-                self.follow_log(&mut offers);
-            }
-            // What was durable when a feeding came holds the definitions it speaks of; frames may have been dropped.
-            let durable = self.reader.durable();
-            self.held.extend(taken.feedings.into_iter().map(|feeding| (durable, feeding)));
-            while self.held.front().is_some_and(|(needed, _)| *needed <= self.tail) {
-                if let Some((_, feeding)) = self.held.pop_front() {
-                    self.subjects.feed(feeding);
-                }
-            }
-            self.catch_up(&mut offers);
-            if self.tail.0 - self.told.0 >= TELL_AFTER || (idle && self.tail > self.told) {
-                self.told = self.tail;
-                offers.fed.extend(self.subjects.live_lanes(self.tail));
-            }
-            if !offers.offers.is_empty() || !offers.fed.is_empty() {
-                // A closed mailbox means that the server stops: the next start reads on from the floors.
-                if self.shared.mailbox.outcome_patiently(Item::Offers(offers)).is_err() {
-                    return;
-                }
+            if std::mem::take(&mut self.unreadable) {
+                std::thread::sleep(READ_AGAIN_AFTER);
             }
         }
+    }
+
+    /// Tells whether there is something to read.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.subjects.has_behind() || self.tail < self.reader.durable()
+    }
+
+    /// Follows what came, and feeds what lags. Returns what the turn is to be told.
+    pub(crate) fn step(&mut self, taken: Taken) -> Option<Offers> {
+        let idle = taken.frames.is_empty() && taken.feedings.is_empty();
+        let mut offers = Offers::default();
+        // Feedings speak of definitions whose facts are durable: those come first.
+        for frame in taken.frames {
+            self.follow_frame(frame, &mut offers);
+        }
+        if self.tail < self.reader.durable() && self.inbox.is_empty() {
+            self.follow_log(&mut offers);
+        }
+        // What was durable when a feeding came holds the definitions it speaks of; frames may have been dropped.
+        let durable = self.reader.durable();
+        self.held.extend(taken.feedings.into_iter().map(|feeding| (durable, feeding)));
+        while self.held.front().is_some_and(|(needed, _)| *needed <= self.tail) {
+            if let Some((_, feeding)) = self.held.pop_front() {
+                self.subjects.feed(feeding);
+            }
+        }
+        self.catch_up(&mut offers);
+        if self.tail.0 - self.told.0 >= TELL_AFTER || (idle && self.tail > self.told) {
+            self.told = self.tail;
+            offers.fed.extend(self.subjects.live_lanes(self.tail));
+        }
+        (!offers.offers.is_empty() || !offers.fed.is_empty()).then_some(offers)
     }
 
     /// Follows durable facts that came from memory; what is missing before them is read from the log.
@@ -140,10 +154,10 @@ impl Feeder {
         }
     }
 
-    fn unreadable(&self, error: &cantus_engine::ReadError) {
+    fn unreadable(&mut self, error: &cantus_engine::ReadError) {
         let reason = telemetry::chain(error);
         tracing::error!(reason, after = %self.tail, "the log can not be read for deliveries; trying again");
-        std::thread::sleep(READ_AGAIN_AFTER);
+        self.unreadable = true;
     }
 
     /// Follows one fact: definitions change who is asked, events are offered to whoever keeps up.
@@ -214,7 +228,7 @@ impl Feeder {
     }
 
     /// The event that ends a pause may have come just before the last stop.
-    fn look_for_missed_ends(&mut self) {
+    pub(crate) fn look_for_missed_ends(&mut self) {
         let Some(mut after) = self.subjects.oldest_awaiting_pause() else { return };
         let selection = Selection { events_only: true, ..Selection::default() };
         while after < self.tail {

@@ -109,6 +109,11 @@ impl Handle {
     /// # Errors
     /// When it is refused, the server has too much to do or stops, or the log fails.
     pub async fn submit(&self, command: Command) -> Result<Answer, Failed> {
+        self.send(command)?.await.unwrap_or(Err(Failed::Stopping))
+    }
+
+    /// Puts a command into the mailbox. Its answer comes once everything it rests on is durable.
+    pub(crate) fn send(&self, command: Command) -> Result<oneshot::Receiver<Result<Answer, Failed>>, Failed> {
         if self.shared.space_low.load(Ordering::Relaxed) && matches!(command, Command::Publish(_)) {
             return Err(Failed::StorageFull);
         }
@@ -127,7 +132,7 @@ impl Handle {
         } else {
             self.shared.mailbox.request(item, weight)?;
         }
-        answer.await.unwrap_or(Err(Failed::Stopping))
+        Ok(answer)
     }
 
     /// Publishes events. They are checked at the door, and again when the definitions changed meanwhile.
@@ -211,9 +216,7 @@ impl Handle {
                 _ => Ok(Vec::new()),
             };
         }
-        let waiter = self.shared.waiter_next.fetch_add(1, Ordering::Relaxed);
-        let (send, mut receive) = oneshot::channel();
-        self.lock_waiters().insert(waiter, send);
+        let (waiter, mut receive) = self.new_waiter();
         let guard = Waiting { handle: self.clone(), waiter, subscription: subscription.clone() };
         let mut stopping = self.shared.stopping.subscribe();
         let pull = Pull { subscription, max, waiter: Some(waiter) };
@@ -227,6 +230,14 @@ impl Handle {
         };
         drop(guard);
         self.with_events(pulled).await
+    }
+
+    /// Makes a place for the deliveries of a worker that waits.
+    pub(crate) fn new_waiter(&self) -> (u64, oneshot::Receiver<Vec<Pulled>>) {
+        let waiter = self.shared.waiter_next.fetch_add(1, Ordering::Relaxed);
+        let (send, receive) = oneshot::channel();
+        self.lock_waiters().insert(waiter, send);
+        (waiter, receive)
     }
 
     /// Stops waiting; what was leased just before is still taken.

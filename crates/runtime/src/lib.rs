@@ -17,13 +17,15 @@ mod handle;
 mod mailbox;
 pub mod observe;
 mod recovery;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 mod start;
 pub mod telemetry;
 mod turn;
 mod writer;
 
 pub use admission::{Admission, Draft};
-pub use clock::Clock;
+pub use clock::{Clock, MachineTime, TimeSource};
 pub use handle::{Failed, Handle, Publishing, PulledEvent};
 pub use recovery::RecoveryError;
 pub use start::{Answering, Config, EXIT_BROKEN, ExecSettings, Parts, Runtime, StartError, Wire};

@@ -15,22 +15,22 @@ use cantus_core::effect::{Deliver, Effect};
 use cantus_core::event::Event;
 use cantus_core::fact::Recorded;
 use cantus_core::topic::TopicName;
-use cantus_core::{Refusal, Text, Timestamp};
+use cantus_core::{Coordinator, Position, Refusal, Text, Timestamp};
 use cantus_engine::{AppendError, Checkpoint, Engine};
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
 use crate::admission::{Admission, Draft};
-use crate::clock::Clock;
+use crate::clock::{Clock, MachineTime, TimeSource};
 use crate::delivery::Workers;
 use crate::delivery::exec::{Exec, Keep};
 use crate::feeder::{self, Feeder};
 use crate::handle::{Handle, Shared};
 use crate::mailbox::Mailbox;
 use crate::observe::Observer;
-use crate::recovery::{self, RecoveryError};
+use crate::recovery::{self, Recovered, RecoveryError};
 use crate::telemetry;
-use crate::turn::Turn;
+use crate::turn::{Surroundings, Turn};
 use crate::writer::{Outlet, Writer};
 
 /// The exit code of a process whose log or state can not go on (`EX_SOFTWARE` of sysexits).
@@ -143,6 +143,46 @@ pub struct Runtime {
     tasks: TaskTracker,
 }
 
+/// What a start is made of before anything runs.
+pub(crate) struct Made {
+    pub(crate) handle: Handle,
+    pub(crate) coordinator: Coordinator,
+    pub(crate) subjects: feeder::Subjects,
+    /// What is owed to the outside.
+    pub(crate) owed: Vec<Effect>,
+    pub(crate) durable: watch::Sender<Position>,
+    pub(crate) engine: Box<dyn Engine>,
+}
+
+impl Made {
+    pub(crate) fn of(
+        engine: Box<dyn Engine>,
+        recovered: Recovered,
+        config: &Config,
+        exec: Option<Exec>,
+        time: Arc<dyn TimeSource>,
+    ) -> Self {
+        let coordinator = recovered.coordinator;
+        let (durable, durable_seen) = watch::channel(coordinator.state.position);
+        let (stopping, _) = watch::channel(false);
+        let shared = Arc::new(Shared {
+            mailbox: Mailbox::new(),
+            admission: Admission::new(&coordinator.state),
+            reader: engine.reader(),
+            durable: durable_seen,
+            clock: Clock::over(time, coordinator.state.at),
+            auto_create: config.auto_create,
+            waiters: Mutex::new(HashMap::new()),
+            waiter_next: AtomicU64::new(1),
+            space_low: AtomicBool::new(false),
+            stopping,
+            exec,
+        });
+        let (subjects, owed) = (feeder::Subjects::of(&coordinator.state), coordinator.owed());
+        Self { handle: Handle { shared }, coordinator, subjects, owed, durable, engine }
+    }
+}
+
 /// What the writer hands on.
 struct Outside {
     workers: Workers,
@@ -194,26 +234,9 @@ impl Runtime {
             Some(settings) => Some(open_exec(settings).map_err(StartError::Attempts)?),
             None => None,
         };
-        let coordinator = recovered.coordinator;
-        let feeder_state = feeder::Subjects::of(&coordinator.state);
-        let owed = coordinator.owed();
-        let (durable, durable_seen) = watch::channel(coordinator.state.position);
-        let (stopping, _) = watch::channel(false);
-        let shared = Arc::new(Shared {
-            mailbox: Mailbox::new(),
-            admission: Admission::new(&coordinator.state),
-            reader: reader.clone(),
-            durable: durable_seen,
-            clock: Clock::start(coordinator.state.at),
-            auto_create: config.auto_create,
-            waiters: Mutex::new(HashMap::new()),
-            waiter_next: AtomicU64::new(1),
-            space_low: AtomicBool::new(false),
-            stopping,
-            exec,
-        });
-        let handle = Handle { shared: shared.clone() };
-        let tasks = TaskTracker::new();
+        let made = Made::of(engine, recovered, &config, exec, Arc::new(MachineTime));
+        let Made { handle, coordinator, subjects, owed, durable, engine } = made;
+        let (shared, tasks) = (handle.shared.clone(), TaskTracker::new());
         let feeder_inbox = Arc::new(feeder::Inbox::new());
         let observer = config.observer;
         let workers = Workers::new(handle.clone(), config.wire, config.exec, observer.clone(), tasks.clone());
@@ -241,12 +264,12 @@ impl Runtime {
             .collect();
         // Before the first turn, which may start attempts of its own: those are in the log and not in what was owed.
         outside.workers.end_unknown(&attempts).await;
-        let turn = Turn::new(coordinator, shared.clone(), writer, checkpoint);
+        let turn = Turn::new(coordinator, shared.clone(), writer, checkpoint, Surroundings::default());
         runtime.spawn("cantus-turn", move || turn.run())?;
         let start = Start { version: Text::from(config.version), wall: shared.clock.wall() };
         let started = runtime.handle.submit(Command::Start(start)).await;
         started.map_err(|failed| StartError::Start(failed.to_string()))?;
-        let feeder = Feeder::new(feeder_state, feeder_inbox, reader, shared);
+        let feeder = Feeder::new(subjects, feeder_inbox, reader, shared);
         runtime.spawn("cantus-feeder", move || feeder.run())?;
         outside.effects(owed);
         if let Some(exec) = runtime.handle.exec() {

@@ -4,18 +4,18 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use cantus_core::command::{Answer, Command, Now, Pulled};
 use cantus_core::coordinator::{Stepped, Stop};
 use cantus_core::effect::Effect;
 use cantus_core::row::{Key, Loaded};
 use cantus_core::state::Rows;
-use cantus_core::{Coordinator, Position, Timestamp};
+use cantus_core::{Coordinator, Position, Span, Timestamp};
 use cantus_engine::Checkpoint;
 
 use crate::handle::{Failed, Shared, event_of};
-use crate::mailbox::{Item, until};
+use crate::mailbox::{Item, Taken, until};
 use crate::telemetry;
 use crate::writer::{Batch, Writer};
 
@@ -25,14 +25,46 @@ const TIMERS_MAX: usize = 1_024;
 const LEASES_MAX: usize = 2_048;
 /// How often a decision may ask for something to be loaded.
 const NEEDS_MAX: usize = 4;
-/// A checkpoint begins after so many facts.
-const CHECKPOINT_FACTS: u64 = 65_536;
-/// A checkpoint's rows encoded in one turn.
-const CHECKPOINT_STEP: usize = 512;
 /// How long the turn waits at most before it looks at clocks, space and cursors.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// Cursors of quiet subscriptions are written down when they lag by this many positions.
-const CURSOR_LAG: u64 = 8_192;
+/// The same as a span of log time.
+const LOOK_SPAN: Span = Span(LOOK_EVERY.as_millis() as u64);
+
+/// What a turn takes from outside itself, apart from its time.
+pub(crate) struct Surroundings {
+    /// Draws the numbers that decisions get.
+    pub(crate) chance: Box<dyn FnMut() -> u64 + Send>,
+    /// Ends the process because state and log contradict each other.
+    pub(crate) die: fn(&str) -> !,
+    pub(crate) pace: Pace,
+}
+
+/// How often what is not asked for is done.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    /// A checkpoint begins after so many facts.
+    pub(crate) checkpoint_facts: u64,
+    /// A checkpoint's rows encoded in one turn.
+    pub(crate) checkpoint_step: usize,
+    /// Cursors of quiet subscriptions are written down when they lag by this many positions.
+    pub(crate) cursor_lag: u64,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { checkpoint_facts: 65_536, checkpoint_step: 512, cursor_lag: 8_192 }
+    }
+}
+
+impl Default for Surroundings {
+    fn default() -> Self {
+        Self {
+            chance: Box::new(rand::random),
+            die: |_| std::process::exit(crate::start::EXIT_BROKEN),
+            pace: Pace::default(),
+        }
+    }
+}
 
 pub(crate) struct Turn {
     coordinator: Coordinator,
@@ -44,9 +76,10 @@ pub(crate) struct Turn {
     /// Rows that wait until the log is durable up to them.
     rows: Option<(Position, Timestamp, Rows)>,
     last_checkpoint: Position,
-    last_look: Instant,
+    last_look: Timestamp,
     /// Timers rest until then: what one needs could not be read.
-    timers_rest: Option<Instant>,
+    timers_rest: Option<Timestamp>,
+    surroundings: Surroundings,
 }
 
 impl Turn {
@@ -55,8 +88,10 @@ impl Turn {
         shared: Arc<Shared>,
         writer: Arc<Writer>,
         checkpoint: Box<dyn Checkpoint>,
+        surroundings: Surroundings,
     ) -> Self {
         let last_checkpoint = checkpoint.reached().0;
+        let last_look = shared.clock.now();
         Self {
             coordinator,
             shared,
@@ -65,8 +100,9 @@ impl Turn {
             checkpoint_lost: false,
             rows: None,
             last_checkpoint,
-            last_look: Instant::now(),
+            last_look,
             timers_rest: None,
+            surroundings,
         }
     }
 
@@ -74,32 +110,44 @@ impl Turn {
     pub(crate) fn run(mut self) {
         loop {
             let taken = self.shared.mailbox.take(Some(self.patience()));
-            let mut batch = Batch { at: self.time(), ..Batch::default() };
-            for item in taken.items {
-                self.item(item, &mut batch);
-            }
-            self.timers_and_leases(&mut batch);
-            self.look(&mut batch, taken.closing && taken.empty);
-            self.shared.admission.follow(&self.coordinator.state);
-            let alone = taken.empty && self.shared.mailbox.is_empty();
-            self.writer.hand_over(batch, alone);
+            let (empty, last) = (taken.empty, taken.closing && taken.empty);
+            let batch = self.decide(taken);
+            self.writer.hand_over(batch, empty && self.shared.mailbox.is_empty());
             self.checkpoint_step();
-            if taken.closing && taken.empty {
+            if last {
                 break;
             }
         }
         self.close();
     }
 
+    /// One turn: steps what was taken, fires what is due, gives out what may go. Returns what it led to.
+    pub(crate) fn decide(&mut self, taken: Taken) -> Batch {
+        let mut batch = Batch { at: self.time(), ..Batch::default() };
+        for item in taken.items {
+            self.item(item, &mut batch);
+        }
+        self.timers_and_leases(&mut batch);
+        self.look(&mut batch, taken.closing && taken.empty);
+        self.shared.admission.follow(&self.coordinator.state);
+        batch
+    }
+
+    /// Returns what is true, for whoever steps the turn.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn coordinator(&self) -> &Coordinator {
+        &self.coordinator
+    }
+
     /// How long to wait for something to do.
-    fn patience(&self) -> Duration {
+    pub(crate) fn patience(&self) -> Duration {
         if self.coordinator.has_dirty() || self.rows_wait() {
             return Duration::ZERO;
         }
-        if self.timers_rest.is_some_and(|until| until > Instant::now()) {
+        let now = self.shared.clock.now();
+        if self.timers_rest.is_some_and(|until| until > now) {
             return LOOK_EVERY;
         }
-        let now = self.shared.clock.now();
         let due = self.coordinator.state.next_due().map_or(LOOK_EVERY, |due| until(due, now));
         due.min(LOOK_EVERY)
     }
@@ -109,8 +157,8 @@ impl Turn {
         self.shared.clock.now().max(self.coordinator.state.at)
     }
 
-    fn now(batch: &Batch) -> Now {
-        Now { at: batch.at, chance: rand::random() }
+    fn now(&mut self, batch: &Batch) -> Now {
+        Now { at: batch.at, chance: (self.surroundings.chance)() }
     }
 
     fn item(&mut self, item: Item, batch: &mut Batch) {
@@ -124,7 +172,10 @@ impl Turn {
                     None => {}
                 }
             }
-            Item::Read(read) => batch.reads.push(read(&self.coordinator, Self::now(batch))),
+            Item::Read(read) => {
+                let now = self.now(batch);
+                batch.reads.push(read(&self.coordinator, now));
+            }
             Item::Offers(offers) => {
                 let mut effects = Vec::new();
                 self.coordinator.offer(offers, &mut effects);
@@ -134,7 +185,7 @@ impl Turn {
     }
 
     fn command(&mut self, command: &Command, batch: &mut Batch) -> Result<Answer, Failed> {
-        let now = Self::now(batch);
+        let now = self.now(batch);
         for _ in 0..NEEDS_MAX {
             match self.coordinator.step(command, now) {
                 Ok(stepped) => {
@@ -183,7 +234,7 @@ impl Turn {
     /// rebuilds the state from the log.
     fn broken(&self, reason: &str) -> ! {
         tracing::error!(reason, "state and log contradict each other; the process ends");
-        std::process::exit(crate::start::EXIT_BROKEN);
+        (self.surroundings.die)(reason)
     }
 
     fn may_leave_written(&self, answer: &Result<Answer, Failed>) -> bool {
@@ -216,16 +267,16 @@ impl Turn {
     }
 
     fn timers_and_leases(&mut self, batch: &mut Batch) {
-        let now = Self::now(batch);
+        let now = self.now(batch);
         let mut stepped = Stepped::default();
-        let rests = self.timers_rest.is_some_and(|until| until > Instant::now());
+        let rests = self.timers_rest.is_some_and(|until| until > self.shared.clock.now());
         for _ in 0..if rests { 0 } else { NEEDS_MAX * 16 } {
             match self.coordinator.fire(now, TIMERS_MAX, &mut stepped) {
                 Ok(_) => break,
                 Err(Stop::Need(keys)) => {
                     if let Err(failed) = self.load(keys) {
                         tracing::error!(%failed, "what a timer needs can not be read");
-                        self.timers_rest = Some(Instant::now() + LOOK_EVERY);
+                        self.timers_rest = Some(self.shared.clock.now().after(LOOK_SPAN));
                         break;
                     }
                 }
@@ -248,10 +299,11 @@ impl Turn {
 
     /// Looks now and then at clocks, space and the cursors of quiet subscriptions; at the end at all cursors.
     fn look(&mut self, batch: &mut Batch, last: bool) {
-        if self.last_look.elapsed() < LOOK_EVERY && !last {
+        let now = self.shared.clock.now();
+        if now.since(self.last_look) < LOOK_SPAN && !last {
             return;
         }
-        self.last_look = Instant::now();
+        self.last_look = now;
         if let Some(low) = self.writer.is_space_low() {
             let before = self.shared.space_low.swap(low, Ordering::Relaxed);
             if before != low {
@@ -269,8 +321,9 @@ impl Turn {
             }
         }
         let mut stepped = Stepped::default();
-        let lag = if last { 1 } else { CURSOR_LAG };
-        if let Err(stop) = self.coordinator.note_cursors(Self::now(batch), lag, &mut stepped) {
+        let now = self.now(batch);
+        let lag = if last { 1 } else { self.surroundings.pace.cursor_lag };
+        if let Err(stop) = self.coordinator.note_cursors(now, lag, &mut stepped) {
             self.broken(&format!("{stop:?}"));
         }
         self.collect(stepped, batch);
@@ -281,7 +334,7 @@ impl Turn {
     }
 
     /// Takes a small step of the checkpoint, so that no turn stalls.
-    fn checkpoint_step(&mut self) {
+    pub(crate) fn checkpoint_step(&mut self) {
         if let Some((reached, at, rows)) =
             self.rows.take_if(|(reached, ..)| *reached <= self.shared.reader.durable())
         {
@@ -304,16 +357,16 @@ impl Turn {
         if self.checkpoint_lost || self.rows.is_some() {
             return;
         }
-        if state.position.0 - self.last_checkpoint.0 >= CHECKPOINT_FACTS {
+        if state.position.0 - self.last_checkpoint.0 >= self.surroundings.pace.checkpoint_facts {
             state.begin_checkpoint();
         }
-        if let Some(complete) = state.step_checkpoint(CHECKPOINT_STEP) {
+        if let Some(complete) = state.step_checkpoint(self.surroundings.pace.checkpoint_step) {
             self.rows = Some(complete);
         }
     }
 
     /// The last turn is over: a last checkpoint makes the next start quick.
-    fn close(mut self) {
+    pub(crate) fn close(mut self) {
         self.writer.flush();
         let durable = self.shared.reader.durable();
         let state = &mut self.coordinator.state;

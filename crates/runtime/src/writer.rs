@@ -96,6 +96,16 @@ struct Queue {
     rested: bool,
     closing: bool,
     broken: bool,
+    /// What [`Writer::step`] has begun and its next call goes on with.
+    at_hand: Option<Part>,
+}
+
+/// How far a write has come.
+enum Part {
+    /// It is appended.
+    Written(Vec<Batch>),
+    /// It is durable up to a position.
+    Durable(Vec<Batch>, Position),
 }
 
 impl Writer {
@@ -193,7 +203,25 @@ impl Writer {
     }
 
     /// Appends and syncs; whoever calls has set `busy`.
-    fn write(&self, mut batches: Vec<Batch>) {
+    fn write(&self, batches: Vec<Batch>) {
+        let mut part = self.append(batches);
+        while let Some(next) = part {
+            part = self.go_on(next);
+        }
+    }
+
+    fn go_on(&self, part: Part) -> Option<Part> {
+        match part {
+            Part::Written(batches) => self.sync(batches),
+            Part::Durable(batches, durable) => {
+                self.leave(batches, durable);
+                None
+            }
+        }
+    }
+
+    /// Appends, and lets go what may leave once written. None when that was all: nobody waits for the sync, or the log failed.
+    fn append(&self, mut batches: Vec<Batch>) -> Option<Part> {
         let idle_sync = batches.is_empty();
         let awaited = idle_sync || batches.iter().any(Batch::is_awaited);
         let mut engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
@@ -203,9 +231,10 @@ impl Writer {
             {
                 drop(engine);
                 self.fail_with(&error, batches);
-                return;
+                return None;
             }
         }
+        drop(engine);
         for batch in &mut batches {
             let effects = std::mem::take(&mut batch.after_write);
             if !effects.is_empty() {
@@ -221,23 +250,29 @@ impl Writer {
         for batch in &mut batches {
             queue.unsynced.append(&mut batch.facts);
         }
-        if !awaited {
-            queue.is_unsynced = true;
-            queue.busy = false;
-            drop(queue);
-            self.came.notify_all();
-            return;
+        if awaited {
+            return Some(Part::Written(batches));
         }
+        queue.is_unsynced = true;
+        queue.busy = false;
         drop(queue);
-        let durable = match engine.sync() {
-            Ok(durable) => durable,
+        self.came.notify_all();
+        None
+    }
+
+    fn sync(&self, batches: Vec<Batch>) -> Option<Part> {
+        let synced = self.engine.lock().unwrap_or_else(PoisonError::into_inner).sync();
+        match synced {
+            Ok(durable) => Some(Part::Durable(batches, durable)),
             Err(error) => {
-                drop(engine);
                 self.fail_with(&error, batches);
-                return;
+                None
             }
-        };
-        drop(engine);
+        }
+    }
+
+    /// Lets go what waited for the sync.
+    fn leave(&self, batches: Vec<Batch>, durable: Position) {
         let mut queue = self.lock();
         let facts = std::mem::take(&mut queue.unsynced);
         queue.is_unsynced = false;
@@ -266,6 +301,54 @@ impl Writer {
         self.came.notify_all();
     }
 
+    /// Tells whether the next turn would have to wait for the disk.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn is_full(&self) -> bool {
+        self.lock().batches.len() >= BATCHES_MAX
+    }
+
+    /// Lets the engine rest when nothing is to do. Returns whether it did.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn rest_if_idle(&self) -> bool {
+        let mut queue = self.lock();
+        if queue.busy || queue.broken || queue.rested || queue.is_unsynced || !queue.batches.is_empty() {
+            return false;
+        }
+        queue.rested = true;
+        queue.busy = true;
+        drop(queue);
+        self.rest();
+        true
+    }
+
+    /// Does one part of what waits: appends, or syncs, or lets go. For whoever runs no writer thread. Returns false when
+    /// nothing waits.
+    pub(crate) fn step(&self) -> bool {
+        let mut queue = self.lock();
+        if queue.broken {
+            return false;
+        }
+        let at_hand = queue.at_hand.take();
+        if at_hand.is_none() && (queue.busy || (queue.batches.is_empty() && !queue.is_unsynced)) {
+            return false;
+        }
+        queue.busy = true;
+        let next = match at_hand {
+            Some(part) => {
+                drop(queue);
+                self.go_on(part)
+            }
+            None => {
+                let batches = queue.batches.drain(..).collect();
+                drop(queue);
+                self.append(batches)
+            }
+        };
+        self.room.notify_all();
+        self.lock().at_hand = next;
+        true
+    }
+
     fn fail_with(&self, error: &AppendError, batches: Vec<Batch>) {
         for batch in batches {
             for (reply, _) in batch.answers.into_iter().chain(batch.leases) {
@@ -289,8 +372,9 @@ impl Writer {
         self.outlet.broken(error);
     }
 
-    /// Waits until everything that was handed over is durable, or the log is lost.
+    /// Waits until everything that was handed over is durable, or the log is lost. Writes by itself when nobody else does.
     pub(crate) fn flush(&self) {
+        while self.step() {}
         let mut queue = self.lock();
         while (!queue.batches.is_empty() || queue.busy || queue.is_unsynced) && !queue.broken {
             queue = self.came.wait_timeout(queue, REST_AFTER).unwrap_or_else(PoisonError::into_inner).0;

@@ -129,7 +129,9 @@ impl Coordinator {
     /// # Errors
     /// When the log is damaged.
     pub fn note_cursors(&mut self, now: Now, lag_min: u64, stepped: &mut Stepped) -> Result<(), Stop> {
-        let numbers: Vec<u32> = self.lanes.keys().copied().collect();
+        // By number: what is written down follows from what is true, never from how a map is hashed.
+        let mut numbers: Vec<u32> = self.lanes.keys().copied().collect();
+        numbers.sort_unstable();
         for number in numbers {
             self.note_cursor(number, now, 1, lag_min.max(1), stepped)?;
         }

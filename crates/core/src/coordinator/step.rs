@@ -82,7 +82,8 @@ impl Coordinator {
                 }));
             }
         }
-        for (number, lanes) in &self.lanes {
+        for number in self.state.subscription_numbers.values() {
+            let Some(lanes) = self.lanes.get(number) else { continue };
             effects.extend(lanes.feedings().into_iter().map(|feeding| feed(*number, feeding)));
         }
         effects

@@ -8,4 +8,7 @@ mod program;
 mod publish;
 mod workers;
 
+pub use outcome::Said;
 pub(crate) use workers::Workers;
+#[cfg(feature = "simulation")]
+pub(crate) use workers::{Attempt, settlement, transformed};

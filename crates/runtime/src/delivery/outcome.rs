@@ -8,11 +8,16 @@ use cantus_core::{Refusal, Text};
 use crate::admission::Draft;
 
 /// What an attempt said.
-pub(super) enum Said {
+pub enum Said {
     /// It was done, and these are to be published; or what the door refused of them.
     Done(Result<Vec<Draft>, Refusal>),
     /// Agents are to be parked.
-    Parked { agents: Vec<AgentPattern>, until: Until },
+    Parked {
+        /// Which.
+        agents: Vec<AgentPattern>,
+        /// Until what.
+        until: Until,
+    },
     /// It failed.
     Failed(Failure),
 }

@@ -31,13 +31,13 @@ pub(crate) struct Workers {
 }
 
 /// An attempt with all that is needed to carry it out.
-pub(super) struct Attempt {
-    pub(super) deliver: Deliver,
-    pub(super) event: Arc<Event>,
-    pub(super) subscription: SubscriptionId,
-    pub(super) delivery_text: String,
+pub(crate) struct Attempt {
+    pub(crate) deliver: Deliver,
+    pub(crate) event: Arc<Event>,
+    pub(crate) subscription: SubscriptionId,
+    pub(crate) delivery_text: String,
     /// The trace context it hands on.
-    pub(super) trace_parent: Option<Text>,
+    pub(crate) trace_parent: Option<Text>,
 }
 
 impl Workers {
@@ -102,12 +102,7 @@ impl Workers {
         match action {
             Action::Exec(exec) => self.run(&attempt, &exec).await,
             Action::Publish(transform) => {
-                let answering = self.answering(&attempt);
-                let draft = publish::transform(&transform, self.wire.as_ref(), &answering);
-                let answer = match draft {
-                    Ok(draft) => outcome::Said::Done(Ok(vec![draft])),
-                    Err(failure) => outcome::Said::Failed(failure),
-                };
+                let answer = transformed(&transform, self.wire.as_ref(), &self.answering(&attempt));
                 self.settle(&attempt, answer, true).await;
             }
             Action::Pause(pause) => {
@@ -187,21 +182,7 @@ impl Workers {
     /// Brings an outcome back until it is taken. Returns whether it was.
     async fn settle(&self, attempt: &Attempt, said: outcome::Said, refusal_fails: bool) -> bool {
         for tried in 0..SETTLE_TRIES_MAX {
-            let outcome = match &said {
-                outcome::Said::Done(drafts) => Outcome::Ack(self.admit(attempt, drafts)),
-                outcome::Said::Parked { agents, until } => {
-                    Outcome::Park { agents: agents.clone(), until: until.clone() }
-                }
-                outcome::Said::Failed(failure) => Outcome::Nack(failure.clone()),
-            };
-            let settle = Settle {
-                delivery: attempt.deliver.delivery,
-                token: attempt.deliver.token,
-                outcome,
-                event: Some(attempt.event.clone()),
-                refusal_fails,
-                actor: attempt.subscription.agent.text().clone(),
-            };
+            let settle = settlement(&self.handle, attempt, &said, refusal_fails);
             match self.handle.submit(Command::Settle(Box::new(settle))).await {
                 Ok(Answer::Settled(Settled::Late)) => {
                     tracing::info!(
@@ -228,21 +209,6 @@ impl Workers {
             "an outcome was not taken; the next start collects it"
         );
         false
-    }
-
-    fn admit(
-        &self,
-        attempt: &Attempt,
-        drafts: &Result<Vec<crate::admission::Draft>, Refusal>,
-    ) -> Result<Box<cantus_core::command::Publish>, Refusal> {
-        let publishing = crate::handle::Publishing {
-            drafts: drafts.clone()?,
-            expected_revision: None,
-            actor: attempt.subscription.agent.text().clone(),
-            agent: Some(attempt.subscription.agent.clone()),
-            idempotency: None,
-        };
-        self.handle.admit(&publishing).map(Box::new)
     }
 
     async fn cancel(&self, delivery: DeliveryId, attempt: u32) {
@@ -284,6 +250,57 @@ impl Workers {
             Err(error) => tracing::warn!(%error, "attempts of the last start could not be listed"),
         }
     }
+}
+
+/// Tells what the `publish` action says.
+pub(crate) fn transformed(
+    transform: &cantus_core::subscription::PublishAction,
+    wire: &dyn Wire,
+    answering: &Answering<'_>,
+) -> outcome::Said {
+    match publish::transform(transform, wire, answering) {
+        Ok(draft) => outcome::Said::Done(Ok(vec![draft])),
+        Err(failure) => outcome::Said::Failed(failure),
+    }
+}
+
+/// Makes the command that brings what an attempt said; its events are checked against the definitions of now.
+pub(crate) fn settlement(
+    handle: &Handle,
+    attempt: &Attempt,
+    said: &outcome::Said,
+    refusal_fails: bool,
+) -> Settle {
+    let outcome = match said {
+        outcome::Said::Done(drafts) => Outcome::Ack(admit(handle, attempt, drafts)),
+        outcome::Said::Parked { agents, until } => {
+            Outcome::Park { agents: agents.clone(), until: until.clone() }
+        }
+        outcome::Said::Failed(failure) => Outcome::Nack(failure.clone()),
+    };
+    Settle {
+        delivery: attempt.deliver.delivery,
+        token: attempt.deliver.token,
+        outcome,
+        event: Some(attempt.event.clone()),
+        refusal_fails,
+        actor: attempt.subscription.agent.text().clone(),
+    }
+}
+
+fn admit(
+    handle: &Handle,
+    attempt: &Attempt,
+    drafts: &Result<Vec<crate::admission::Draft>, Refusal>,
+) -> Result<Box<cantus_core::command::Publish>, Refusal> {
+    let publishing = crate::handle::Publishing {
+        drafts: drafts.clone()?,
+        expected_revision: None,
+        actor: attempt.subscription.agent.text().clone(),
+        agent: Some(attempt.subscription.agent.clone()),
+        idempotency: None,
+    };
+    handle.admit(&publishing).map(Box::new)
 }
 
 impl Attempt {

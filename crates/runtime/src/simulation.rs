@@ -1,0 +1,339 @@
+//! A node that is stepped from outside: the same turn, writer and feeder, and no thread.
+//!
+//! Whoever steps it decides what happens next: a turn, one part of a write (append, sync, let go), a part of the feeding.
+//! Time and chance come from outside too, so a run depends on nothing else. Dropping a node between two steps is what a
+//! killed process is.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use cantus_core::agent::AgentName;
+use cantus_core::command::{Answer, Command, Pull, Pulled, Start};
+use cantus_core::effect::{Deliver, Effect};
+use cantus_core::event::Event;
+use cantus_core::fact::Recorded;
+use cantus_core::ids::DeliveryId;
+use cantus_core::subscription::{PublishAction, SubscriptionId};
+use cantus_core::{Coordinator, Refusal, State, Text};
+use cantus_engine::{AppendError, Checkpoint, Engine, Reader};
+use tokio::sync::oneshot;
+use tokio::sync::oneshot::error::TryRecvError;
+
+pub use crate::delivery::Said;
+
+use crate::clock::TimeSource;
+use crate::delivery::{Attempt, settlement, transformed};
+use crate::feeder::{self, Feeder};
+use crate::handle::{Failed, Handle, Publishing, event_of};
+use crate::mailbox::Item;
+use crate::recovery::{self, RecoveryError};
+use crate::start::{Answering, Config, Made, StartError};
+use crate::telemetry;
+use crate::turn::{Pace, Surroundings, Turn};
+use crate::writer::{Outlet, Writer};
+
+/// What a stepped node takes from outside.
+pub struct Outside {
+    /// Its time.
+    pub time: Arc<dyn TimeSource>,
+    /// Draws the numbers that decisions get.
+    pub chance: Box<dyn FnMut() -> u64 + Send>,
+    /// A checkpoint begins after so many facts.
+    pub checkpoint_facts: u64,
+    /// A checkpoint's rows encoded in one turn.
+    pub checkpoint_step: usize,
+    /// Cursors of quiet subscriptions are written down when they lag by this many positions.
+    pub cursor_lag: u64,
+}
+
+/// An answer that may still be on its way.
+#[derive(Debug)]
+pub struct Waiting(oneshot::Receiver<Result<Answer, Failed>>);
+
+/// A worker's place in the queue of an inbox.
+#[derive(Debug)]
+pub struct Place {
+    /// Its number, to stop waiting.
+    pub waiter: u64,
+    receive: oneshot::Receiver<Vec<Pulled>>,
+}
+
+/// An attempt to carry out, or to end.
+#[derive(Clone, Debug)]
+pub enum Work {
+    /// Carry this out.
+    Deliver(Deliver),
+    /// End this: its lease was fenced.
+    Cancel(DeliveryId, u32),
+}
+
+/// A node without threads.
+pub struct Node {
+    config: Config,
+    handle: Handle,
+    turn: Turn,
+    writer: Arc<Writer>,
+    feeder: Feeder,
+    inbox: Arc<feeder::Inbox>,
+    out: Arc<Out>,
+    starting: Option<(Waiting, Vec<Effect>)>,
+}
+
+struct Out {
+    handle: Handle,
+    inbox: Arc<feeder::Inbox>,
+    work: Mutex<VecDeque<Work>>,
+    broken: Mutex<Option<String>>,
+}
+
+impl Outlet for Out {
+    fn effects(&self, effects: Vec<Effect>) {
+        let mut work = self.work.lock().unwrap_or_else(PoisonError::into_inner);
+        for effect in effects {
+            match effect {
+                Effect::Feed { subscription, lane, round, after } => {
+                    self.inbox.feed(subscription, lane, round, after);
+                }
+                Effect::AnswerPull { waiter, deliveries } => self.handle.answer_pull(waiter, deliveries),
+                Effect::Deliver(deliver) => work.push_back(Work::Deliver(deliver)),
+                Effect::Cancel { delivery, attempt } => work.push_back(Work::Cancel(delivery, attempt)),
+            }
+        }
+    }
+
+    fn durable(&self, facts: Vec<Recorded>) {
+        self.inbox.durable(facts);
+    }
+
+    fn broken(&self, error: &AppendError) {
+        *self.broken.lock().unwrap_or_else(PoisonError::into_inner) = Some(telemetry::chain(error));
+    }
+}
+
+impl Node {
+    /// Rebuilds the state and is about to start: [`Node::is_started`] once its first turns are durable.
+    ///
+    /// # Errors
+    /// When the state can not be rebuilt or the start is not taken.
+    pub fn open(
+        engine: Box<dyn Engine>,
+        checkpoint: Box<dyn Checkpoint>,
+        config: Config,
+        outside: Outside,
+    ) -> Result<Self, StartError> {
+        let reader = engine.reader();
+        let recovered = recovery::recover(reader.as_ref(), checkpoint.as_ref(), config.limits.clone())?;
+        let made = Made::of(engine, recovered, &config, None, outside.time);
+        let Made { handle, coordinator, subjects, owed, durable, engine } = made;
+        let inbox = Arc::new(feeder::Inbox::new());
+        let out = Arc::new(Out {
+            handle: handle.clone(),
+            inbox: inbox.clone(),
+            work: Mutex::default(),
+            broken: Mutex::default(),
+        });
+        let writer = Arc::new(Writer::new(engine, out.clone(), durable));
+        let surroundings = Surroundings {
+            chance: outside.chance,
+            die: |reason| panic!("state and log contradict each other: {reason}"),
+            pace: Pace {
+                checkpoint_facts: outside.checkpoint_facts,
+                checkpoint_step: outside.checkpoint_step,
+                cursor_lag: outside.cursor_lag,
+            },
+        };
+        let turn = Turn::new(coordinator, handle.shared.clone(), writer.clone(), checkpoint, surroundings);
+        let feeder = Feeder::new(subjects, inbox.clone(), reader, handle.shared.clone());
+        let start = Start { version: Text::from(config.version.clone()), wall: handle.shared.clock.wall() };
+        let starting = handle.send(Command::Start(start));
+        let starting = starting.map_err(|failed| StartError::Start(failed.to_string()))?;
+        let starting = Some((Waiting(starting), owed));
+        Ok(Self { config, handle, turn, writer, feeder, inbox, out, starting })
+    }
+
+    /// Tells whether the start is durable; what is owed goes out when it is.
+    pub fn is_started(&mut self) -> bool {
+        let Some((waiting, _)) = &mut self.starting else { return true };
+        if !matches!(waiting.poll(), Some(Ok(_))) {
+            return false;
+        }
+        if let Some((_, owed)) = self.starting.take() {
+            self.feeder.look_for_missed_ends();
+            self.out.effects(owed);
+        }
+        true
+    }
+
+    /// Takes a turn. With `alone`, what it led to is written and synced at once, as by a turn that finds its mailbox
+    /// empty; else it waits for [`Node::write`]. Returns false when the writer is too far behind for another turn.
+    pub fn turn(&mut self, alone: bool) -> bool {
+        if self.writer.is_full() {
+            return false;
+        }
+        let taken = self.handle.shared.mailbox.take(Some(Duration::ZERO));
+        let empty = taken.empty;
+        let batch = self.turn.decide(taken);
+        self.writer.hand_over(batch, alone && empty);
+        self.turn.checkpoint_step();
+        true
+    }
+
+    /// Does the next part of a write: appends, or syncs, or lets go. Returns false when nothing waits.
+    pub fn write(&mut self) -> bool {
+        self.writer.step()
+    }
+
+    /// Lets the engine rest when nothing waits. Returns whether it did.
+    pub fn rest(&mut self) -> bool {
+        self.writer.rest_if_idle()
+    }
+
+    /// Lets the feeder take what came. Returns whether it had something to tell the turn.
+    pub fn feed(&mut self) -> bool {
+        if self.starting.is_some() {
+            return false;
+        }
+        let Some(taken) = self.inbox.take(Duration::ZERO) else { return false };
+        let Some(offers) = self.feeder.step(taken) else { return self.feeder.is_busy() };
+        // A closed mailbox means that the node stops.
+        self.handle.shared.mailbox.outcome(Item::Offers(offers)).is_ok()
+    }
+
+    /// Tells whether a turn would find something to do.
+    pub fn has_turn(&self) -> bool {
+        !self.handle.shared.mailbox.is_empty() || self.turn.patience().is_zero()
+    }
+
+    /// Puts a command into the mailbox.
+    ///
+    /// # Errors
+    /// When the node takes it not.
+    pub fn send(&self, command: Command) -> Result<Waiting, Failed> {
+        self.handle.send(command).map(Waiting)
+    }
+
+    /// Checks events at the door.
+    ///
+    /// # Errors
+    /// When one breaks its schema.
+    pub fn admit(&self, publishing: &Publishing) -> Result<cantus_core::command::Publish, Refusal> {
+        self.handle.admit(publishing)
+    }
+
+    /// Asks for deliveries of an inbox and waits for the first.
+    ///
+    /// # Errors
+    /// When the node takes it not.
+    pub fn pull_and_wait(
+        &self,
+        subscription: SubscriptionId,
+        max: usize,
+    ) -> Result<(Waiting, Place), Failed> {
+        let (waiter, receive) = self.handle.new_waiter();
+        let waiting = self.send(Command::Pull(Pull { subscription, max, waiter: Some(waiter) }))?;
+        Ok((waiting, Place { waiter, receive }))
+    }
+
+    /// Brings what a push worker said of an attempt, as the workers of a server do.
+    ///
+    /// # Errors
+    /// When the node takes it not.
+    pub fn settle(
+        &self,
+        deliver: &Deliver,
+        event: &Arc<Event>,
+        subscription: &SubscriptionId,
+        said: &Said,
+    ) -> Result<Waiting, Failed> {
+        let attempt = Attempt {
+            deliver: deliver.clone(),
+            event: event.clone(),
+            subscription: subscription.clone(),
+            delivery_text: deliver.delivery.display(deliver.recorded_at),
+            trace_parent: event.trace_parent.clone(),
+        };
+        let settle = settlement(&self.handle, &attempt, said, true);
+        self.send(Command::Settle(Box::new(settle)))
+    }
+
+    /// Tells what the `publish` action says of an event.
+    pub fn transform(&self, action: &PublishAction, agent: &AgentName, event: &Event) -> Said {
+        let answering = Answering { event, agent, now: self.handle.now() };
+        transformed(action, self.config.wire.as_ref(), &answering)
+    }
+
+    /// Returns the event at a position of the log.
+    pub fn event_at(&self, position: cantus_core::Position) -> Option<Arc<Event>> {
+        self.reader().get(position).ok().flatten().and_then(|recorded| event_of(recorded.fact))
+    }
+
+    /// Takes the attempts that are to be carried out or ended.
+    pub fn take_work(&mut self) -> Vec<Work> {
+        self.out.work.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect()
+    }
+
+    /// Returns what is true.
+    pub fn coordinator(&self) -> &Coordinator {
+        self.turn.coordinator()
+    }
+
+    /// Returns what reads the log.
+    pub fn reader(&self) -> &Arc<dyn Reader> {
+        self.handle.reader()
+    }
+
+    /// Returns the log time.
+    pub fn now(&self) -> cantus_core::Timestamp {
+        self.handle.now()
+    }
+
+    /// Returns why the log has failed, if it has: the process ends then.
+    pub fn broken(&self) -> Option<String> {
+        self.out.broken.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Ends as a server that was asked to: takes nothing new, writes all down.
+    pub fn stop(mut self) {
+        self.handle.shared.mailbox.close();
+        loop {
+            while self.writer.is_full() && self.writer.step() {}
+            let taken = self.handle.shared.mailbox.take(Some(Duration::ZERO));
+            let empty = taken.empty;
+            let batch = self.turn.decide(taken);
+            self.writer.hand_over(batch, empty);
+            self.turn.checkpoint_step();
+            if empty || self.broken().is_some() {
+                break;
+            }
+        }
+        self.turn.close();
+    }
+}
+
+impl Waiting {
+    /// Returns the answer, when it has come. [`Failed::Stopping`] when it never will.
+    pub fn poll(&mut self) -> Option<Result<Answer, Failed>> {
+        match self.0.try_recv() {
+            Ok(answer) => Some(answer),
+            Err(TryRecvError::Empty) => None,
+            Err(TryRecvError::Closed) => Some(Err(Failed::Stopping)),
+        }
+    }
+}
+
+impl Place {
+    /// Returns the deliveries, when they have come.
+    pub fn poll(&mut self) -> Option<Vec<Pulled>> {
+        self.receive.try_recv().ok()
+    }
+}
+
+/// Rebuilds the state from a log, and from a checkpoint where there is one.
+///
+/// # Errors
+/// When it can not be.
+pub fn rebuild(reader: &dyn Reader, checkpoint: &dyn Checkpoint) -> Result<State, RecoveryError> {
+    let limits = cantus_core::coordinator::Limits::default();
+    Ok(recovery::recover(reader, checkpoint, limits)?.coordinator.state)
+}
