@@ -42,16 +42,36 @@ pub enum OpenError {
 /// # Errors
 /// When another process has the directory, a file was written by a newer version, or durable bytes are damaged.
 pub fn open(dir: &Path, options: local::Options) -> Result<Opened, OpenError> {
-    let (log, recovered) = local::Log::open(&dir.join("log"), options, Arc::new(codec::describe))?;
-    let (checkpoint, kept) = local::Checkpoint::open(&dir.join("checkpoint"), log.reader())?;
-    let reader = LocalReader(log.reader());
-    let engine = LocalEngine { log, frame: local::FrameBuilder::new(), encoder: codec::Encoder::default() };
+    let (engine, recovered) = open_local(&dir.join("log"), options)?;
+    let (checkpoint, kept) = local::Checkpoint::open(&dir.join("checkpoint"), engine.log.reader())?;
+    let reader = LocalReader(engine.log.reader());
     Ok(Opened {
         engine: Box::new(engine),
         checkpoint: Box::new(LocalCheckpoint { checkpoint, reader }),
         recovered,
         kept,
     })
+}
+
+/// Opens the log in `dir` alone, for whoever keeps a checkpoint elsewhere or none.
+///
+/// # Errors
+/// When another process has the directory, a file was written by a newer version, or durable bytes are damaged.
+pub fn open_log(
+    dir: &Path,
+    options: local::Options,
+) -> Result<(Box<dyn Engine>, local::Recovered), local::OpenError> {
+    let (engine, recovered) = open_local(dir, options)?;
+    Ok((Box::new(engine), recovered))
+}
+
+fn open_local(
+    dir: &Path,
+    options: local::Options,
+) -> Result<(LocalEngine, local::Recovered), local::OpenError> {
+    let (log, recovered) = local::Log::open(dir, options, Arc::new(codec::describe))?;
+    let engine = LocalEngine { log, frame: local::FrameBuilder::new(), encoder: codec::Encoder::default() };
+    Ok((engine, recovered))
 }
 
 struct LocalEngine {

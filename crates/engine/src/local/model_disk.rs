@@ -27,6 +27,11 @@ pub struct Faults {
     pub bytes_max: Option<u64>,
     /// Reads past the page cache are not supported.
     pub no_device_reads: bool,
+    /// The disk lies: it says that bytes of files are safe, and they are not. Out of promise; a simulation that does not
+    /// notice is worth nothing.
+    pub lying_syncs: bool,
+    /// The same of directory entries.
+    pub lying_directory_syncs: bool,
 }
 
 #[derive(Debug, Default)]
@@ -42,6 +47,8 @@ struct World {
     faults: Faults,
     operations: u64,
     syncs: u64,
+    /// A fault has struck since the faults were set.
+    struck: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -81,6 +88,29 @@ impl ModelDisk {
         world.faults = faults;
         world.operations = 0;
         world.syncs = 0;
+        world.struck = false;
+    }
+
+    /// Tells whether the power went or a sync failed since the faults were set.
+    pub fn has_struck(&self) -> bool {
+        self.world().struck
+    }
+
+    /// Returns how many bytes all files take.
+    pub fn used_bytes(&self) -> u64 {
+        self.world().used()
+    }
+
+    /// Returns a hash of all names and bytes, as readers see them.
+    pub fn digest(&self) -> u64 {
+        let world = self.world();
+        let mut hasher = xxhash_rust::xxh3::Xxh3::new();
+        for (path, &file) in &world.names {
+            hasher.update(path.as_os_str().as_encoded_bytes());
+            hasher.update(&(world.files[file].cached.len() as u64).to_le_bytes());
+            hasher.update(&world.files[file].cached);
+        }
+        hasher.digest()
     }
 
     /// Returns how many operations have changed something since the faults were set.
@@ -140,7 +170,10 @@ impl World {
     fn operation(&mut self) -> io::Result<()> {
         self.operations += 1;
         match self.faults.power_loss_at {
-            Some(at) if self.operations >= at => Err(io::Error::other("the power is gone")),
+            Some(at) if self.operations >= at => {
+                self.struck = true;
+                Err(io::Error::other("the power is gone"))
+            }
             _ => Ok(()),
         }
     }
@@ -256,6 +289,9 @@ impl Disk for ModelDisk {
     fn sync_dir(&self, _dir: &Path) -> io::Result<()> {
         let mut world = self.world();
         world.operation()?;
+        if world.faults.lying_directory_syncs {
+            return Ok(());
+        }
         world.durable_names = world.names.clone();
         world.pending.clear();
         Ok(())
@@ -344,9 +380,12 @@ impl DiskFile for ModelFile {
         if world.faults.failing_sync == Some(world.syncs) {
             // The pages count as clean from now on, and the device does not have them.
             world.files[self.file].dirty.clear();
+            world.struck = true;
             return Err(io::Error::from_raw_os_error(rustix::io::Errno::IO.raw_os_error()));
         }
-        world.files[self.file].flush();
+        if !world.faults.lying_syncs {
+            world.files[self.file].flush();
+        }
         Ok(())
     }
 
