@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::agent::{Agent, AgentName, AgentPattern};
 use crate::event::{Data, Event};
-use crate::fact::Receipt;
+use crate::fact::{ErasedEvent, ErasureStage, Receipt};
 use crate::ids::{DeadLetterId, DeliveryId, Position, Token};
 use crate::refusal::Refusal;
 use crate::subscription::retry::Failure;
@@ -162,6 +162,19 @@ pub enum Command {
         /// Who asks.
         actor: Text,
     },
+    /// Events of a topic go: their retention is over, or later events of their keys took their place.
+    Trim(Trim),
+    /// Events are erased.
+    EraseEvents(Box<EraseEvents>),
+    /// An erasure has got further.
+    AdvanceErasure {
+        /// Which: where its fact lies.
+        erasure: Position,
+        /// How far.
+        stage: ErasureStage,
+    },
+    /// The loss of a part of the log is accepted.
+    DeclareGap(DeclareGap),
     /// A dead letter is taken back.
     RestoreDeadLetter {
         /// Which.
@@ -326,6 +339,51 @@ pub struct ReplayDeadLetter {
     pub note: Option<Text>,
 }
 
+/// Events of a topic go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trim {
+    /// Which topic.
+    pub topic: TopicName,
+    /// Every event up to here.
+    pub through: Option<Position>,
+    /// Up to here every event whose key has a later one.
+    pub compacted: Option<Position>,
+    /// How many go.
+    pub events: u64,
+    /// How many bytes of payload they have.
+    pub bytes: u64,
+    /// Where the first event lies that is left.
+    pub first: Option<Position>,
+    /// Also from those who did not take them yet: they were held as long as they may be.
+    pub forced: bool,
+}
+
+/// Events are erased.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EraseEvents {
+    /// Which.
+    pub items: Vec<ErasedEvent>,
+    /// Why.
+    pub reason: Text,
+    /// Who asks.
+    pub actor: Text,
+}
+
+/// The loss of a part of the log is accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeclareGap {
+    /// The first place lost.
+    pub from: Position,
+    /// The last one.
+    pub to: Position,
+    /// What happened to it.
+    pub reason: Text,
+    /// How many facts behind it could not be followed.
+    pub orphans: u64,
+    /// Who asks.
+    pub actor: Text,
+}
+
 /// What a command is answered with, once everything it rests on is durable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
@@ -354,6 +412,13 @@ pub enum Answer {
         delivery: Option<DeliveryId>,
         /// The new event.
         receipt: Option<Receipt>,
+    },
+    /// Events were erased.
+    Erased {
+        /// The erasure: where its fact lies; None when there was nothing to erase.
+        erasure: Option<Position>,
+        /// How many.
+        events: usize,
     },
     /// Definitions were installed: added, changed, removed.
     Installed(u32, u32, u32),

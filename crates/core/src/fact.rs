@@ -10,6 +10,7 @@ mod deliveries;
 mod events;
 mod holds;
 mod node;
+mod retention;
 
 use std::sync::Arc;
 
@@ -25,6 +26,7 @@ pub use deliveries::*;
 pub use events::*;
 pub use holds::*;
 pub use node::*;
+pub use retention::*;
 
 /// A fact in its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,6 +120,11 @@ facts! {
     2 => EventDeferred,
     3 => RequestAnswered,
     4 => EventLost,
+    5 => EventsExpired,
+    6 => TopicTrimmed,
+    7 => EventsErased,
+    8 => ErasureAdvanced,
+    9 => GapDeclared,
     10 => TopicDeclared,
     11 => TopicRemoved,
     12 => AgentDeclared,

@@ -5,7 +5,7 @@
 //! clock, a disk, a socket or a source of chance: time and entropy are arguments.
 //!
 //! Read `command`, `fact` and `effect` (what goes in and comes out), then `coordinator` (how a step runs), then
-//! the rooms: `event`, `topic`, `agent`, `subscription`, `dead_letter`.
+//! the rooms: `event`, `topic`, `agent`, `subscription`, `dead_letter`, `retention`.
 
 pub mod agent;
 pub mod command;
@@ -18,6 +18,7 @@ pub mod filter;
 pub mod hash;
 pub mod ids;
 pub mod refusal;
+pub mod retention;
 pub mod row;
 pub mod state;
 pub mod subscription;

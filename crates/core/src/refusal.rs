@@ -155,6 +155,12 @@ pub enum Refusal {
         /// Which.
         id: Text,
     },
+    /// The event was erased: nothing is left to work with.
+    #[error("event `{event}` was erased")]
+    EventErased {
+        /// Its id.
+        event: Text,
+    },
     /// The dead letter can not make this move.
     #[error("{0}")]
     DeadLetterState(ImpossibleMove),

@@ -30,6 +30,10 @@ pub enum Key {
     Request(u128),
     /// Parked agents, by the fact that parked them.
     Pause(Position),
+    /// An erasure, by its fact.
+    Erasure(Position),
+    /// A part of the log that is lost, by its first place.
+    Gap(Position),
     /// Not a row: the event at a position of the log, for decisions that need its body.
     Event(Position),
 }
@@ -83,6 +87,14 @@ impl Key {
                 bytes.push(11);
                 bytes.extend(position.0.to_be_bytes());
             }
+            Key::Erasure(position) => {
+                bytes.push(20);
+                bytes.extend(position.0.to_be_bytes());
+            }
+            Key::Gap(position) => {
+                bytes.push(21);
+                bytes.extend(position.0.to_be_bytes());
+            }
             Key::Event(position) => {
                 bytes.push(12);
                 bytes.extend(position.0.to_be_bytes());
@@ -112,6 +124,8 @@ impl Key {
             9 => Key::Deferred(Position(u64_at(0)?)),
             10 => Key::Request(u128::from_be_bytes(rest.get(0..16)?.try_into().ok()?)),
             11 => Key::Pause(Position(u64_at(0)?)),
+            20 => Key::Erasure(Position(u64_at(0)?)),
+            21 => Key::Gap(Position(u64_at(0)?)),
             _ => return None,
         })
     }

@@ -6,13 +6,15 @@ use std::sync::Arc;
 
 use cantus_core::agent::{Agent, AgentName, Origin};
 use cantus_core::command::{
-    Admitted, Answer, Command, Install, Now, Outcome, Publish, Pull, Pulled, ReplayDeadLetter, Settle, Start,
+    Admitted, Answer, Command, EraseEvents, Install, Now, Outcome, Publish, Pull, Pulled, ReplayDeadLetter,
+    Settle, Start, Trim,
 };
 use cantus_core::coordinator::{Limits, Offer, Offers, Stepped, Stop};
 use cantus_core::dead_letter::Status;
 use cantus_core::effect::Effect;
 use cantus_core::event::{Event, Kind, Priority};
-use cantus_core::fact::{Fact, Recorded};
+use cantus_core::fact::{ErasedEvent, Fact, Recorded};
+use cantus_core::retention::Hidden;
 use cantus_core::row::{Key, Loaded};
 use cantus_core::subscription::lanes::{WAITERS_MAX, WAITING_MAX};
 use cantus_core::subscription::retry::{Class, Failure, Policy};
@@ -37,6 +39,8 @@ enum Move {
     Archive,
     Restore,
     Redeclare(u8),
+    Trim { share: u8, forced: bool },
+    Erase(u8),
     Checkpoint,
 }
 
@@ -55,6 +59,8 @@ fn moves() -> impl Strategy<Value = Move> {
         1 => Just(Move::Archive),
         1 => Just(Move::Restore),
         1 => (0u8..3).prop_map(Move::Redeclare),
+        1 => (any::<u8>(), any::<bool>()).prop_map(|(share, forced)| Move::Trim { share, forced }),
+        1 => any::<u8>().prop_map(Move::Erase),
         2 => Just(Move::Checkpoint),
     ]
 }
@@ -223,10 +229,12 @@ impl World {
             self.coordinator.state.subscription(&Self::id()).expect("declared").definition().clone();
         let number = self.coordinator.state.subscription_numbers[&Self::id()];
         let mut offers = Offers::default();
+        let hidden = Hidden::of(&self.coordinator.state);
         for recorded in &self.log {
             let Fact::EventPublished(fact) = &recorded.fact else { continue };
             let lane = cantus_core::subscription::lanes::lane_of(&definition, fact.event.priority);
-            if recorded.position > self.after[lane] && fact.only.is_none() {
+            let hidden = hidden.is_erased(recorded) || hidden.is_trimmed(&fact.event, recorded.position);
+            if recorded.position > self.after[lane] && fact.only.is_none() && !hidden {
                 offers.offers.push(Offer {
                     subscription: number,
                     round: self.rounds[lane],
@@ -365,6 +373,8 @@ impl World {
                 }
             }
             Move::Redeclare(order) => self.install(*order),
+            Move::Trim { share, forced } => self.trim(*share, *forced),
+            Move::Erase(which) => self.erase(*which),
             Move::Checkpoint => self.coordinator.state.begin_checkpoint(),
         }
         self.turn();
@@ -379,6 +389,54 @@ impl World {
             (self.checkpoint.0, self.checkpoint.1) = (reached, at);
         }
         self.live = true;
+    }
+
+    fn events(&self) -> Vec<(Position, Arc<Event>)> {
+        let published = self.log.iter().filter_map(|recorded| match &recorded.fact {
+            Fact::EventPublished(fact) => Some((recorded.position, fact.event.clone())),
+            _ => None,
+        });
+        published.collect()
+    }
+
+    /// Lets the oldest share of the events go.
+    fn trim(&mut self, share: u8, forced: bool) {
+        let name = TopicName::parse("tasks").expect("legal");
+        let before = self.coordinator.state.topics[&name].trimmed.unwrap_or_default();
+        let through = Position(self.log.len() as u64 * u64::from(share) / 255);
+        let state = &self.coordinator.state;
+        let here = |position: &Position| *position > before && !state.erased.contains_key(position);
+        let events = self.events();
+        let going = events.iter().filter(|(position, _)| *position <= through && here(position)).count();
+        let first = events.iter().map(|(position, _)| *position).find(|it| *it > through && here(it));
+        self.command(Command::Trim(Trim {
+            topic: name,
+            through: Some(through),
+            compacted: None,
+            events: going as u64,
+            bytes: 0,
+            first,
+            forced,
+        }));
+    }
+
+    fn erase(&mut self, which: u8) {
+        let events = self.events();
+        if events.is_empty() {
+            return;
+        }
+        let (position, event) = events[usize::from(which) % events.len()].clone();
+        let item = ErasedEvent {
+            position,
+            id: hash::of(&event.id),
+            story: hash::of(&event.correlation_id),
+            topic: event.topic.clone(),
+            bytes: 0,
+            deferred: false,
+        };
+        let (reason, actor) = (Text::from("asked for"), Text::from("test"));
+        self.command(Command::EraseEvents(Box::new(EraseEvents { items: vec![item], reason, actor })));
+        self.pulled.retain(|pulled| pulled.delivery.position != position);
     }
 
     fn answer(&mut self, which: u8, class: Option<Class>) {
@@ -484,7 +542,15 @@ proptest! {
 /// Moves that neither set a subscription back nor bring anything again.
 fn forward_moves() -> impl Strategy<Value = (Move, bool)> {
     let forward = moves().prop_filter("forward only", |one| {
-        !matches!(one, Move::Seek(_) | Move::Replay | Move::Archive | Move::Restore)
+        !matches!(
+            one,
+            Move::Seek(_)
+                | Move::Replay
+                | Move::Archive
+                | Move::Restore
+                | Move::Erase(_)
+                | Move::Trim { forced: true, .. }
+        )
     });
     (forward, proptest::bool::weighted(0.05))
 }
@@ -611,4 +677,74 @@ fn a_pull_that_is_refused_leaves_nothing_that_is_not_in_the_log() {
     assert_eq!(world.command(pull(WAITERS_MAX as u64)), None);
     let logged = world.log.last().map(|recorded| recorded.position);
     assert_eq!(logged, Some(world.coordinator.state.position));
+}
+
+#[test]
+fn events_that_a_subscription_has_not_passed_are_held_until_it_is_forced() {
+    let mut world = World::new();
+    for id in 0..3 {
+        world.make(&Move::Publish { id, key: None, priority: 2, stream: false, later: false });
+    }
+    world.make(&Move::Trim { share: 255, forced: false });
+    assert_eq!(world.coordinator.state.topics.values().map(|topic| topic.events).sum::<u64>(), 3);
+    world.make(&Move::Trim { share: 255, forced: true });
+    let topic = world.coordinator.state.topics.values().next().expect("declared");
+    assert_eq!((topic.events, topic.first), (0, None));
+    let lost = world.coordinator.state.subscription(&World::id()).expect("declared").expired;
+    assert!(lost.is_some_and(|lost| lost.to >= topic.last.expect("three were published")));
+    world.make(&Move::Feed);
+    world.make(&Move::Pull(3));
+    assert!(world.pulled.is_empty(), "what has gone is not delivered");
+    world.make(&Move::Publish { id: 9, key: None, priority: 2, stream: false, later: false });
+    world.drain();
+    let subscription = world.coordinator.state.subscription(&World::id()).expect("declared");
+    assert_eq!((subscription.acked, subscription.expired), (1, None), "who went on has seen the gap");
+}
+
+#[test]
+fn what_is_in_a_workers_hands_when_its_retention_ends_is_still_settled() {
+    let mut world = World::new();
+    world.make(&Move::Publish { id: 1, key: None, priority: 2, stream: false, later: false });
+    world.make(&Move::Feed);
+    world.make(&Move::Pull(1));
+    let leased = world.pulled[0].delivery.position;
+    world.make(&Move::Feed);
+    world.make(&Move::Trim { share: 255, forced: true });
+    assert!(world.coordinator.state.pinned(leased, leased).contains(&leased));
+    world.make(&Move::Ack(0));
+    assert_eq!(world.coordinator.state.subscription(&World::id()).expect("declared").acked, 1);
+    assert!(world.coordinator.state.pinned(leased, leased).is_empty());
+}
+
+#[test]
+fn an_erased_event_is_taken_from_its_worker_and_what_the_worker_says_of_it_is_not_kept() {
+    let mut world = World::new();
+    world.make(&Move::Publish { id: 1, key: None, priority: 2, stream: false, later: false });
+    world.make(&Move::Feed);
+    world.make(&Move::Pull(1));
+    let held = world.pulled[0].clone();
+    world.make(&Move::Erase(0));
+    assert_eq!(world.coordinator.state.subscription(&World::id()).expect("declared").leased(), 0);
+    world.pulled.push(held);
+    world.make(&Move::Nack(0, true));
+    let late = world.log.iter().rev().find_map(|recorded| match &recorded.fact {
+        Fact::DeliveryAnsweredLate(fact) => Some(fact.clone()),
+        _ => None,
+    });
+    let late = late.expect("a late answer is a fact");
+    assert_eq!((&*late.said, late.events), ("nack", None));
+    world.drain();
+    assert_eq!(world.coordinator.state.subscription(&World::id()).expect("declared").acked, 0);
+}
+
+#[test]
+fn the_dead_letter_of_an_erased_event_says_nothing_any_more_and_goes_nowhere() {
+    let mut world = world_with_a_dead_letter();
+    world.make(&Move::Erase(0));
+    let dead = world.coordinator.state.dead_letters.values().next().expect("it is there").clone();
+    assert_eq!((&*dead.message, &*dead.note, dead.status), ("erased", "", Status::Archived));
+    world.make(&Move::Restore);
+    world.make(&Move::Replay);
+    let dead = world.coordinator.state.dead_letters.values().next().expect("it is there");
+    assert_eq!((dead.status, dead.replays.len()), (Status::Archived, 0));
 }

@@ -113,6 +113,8 @@ pub(crate) fn of_refusal(refusal: &Refusal, place: Place) -> Box<Problem> {
         Refusal::DeliveryUnknown { .. } => plain(Code::DeliveryUnknown).hint("`cantus deliveries ls` lists them"),
         Refusal::LeaseLost => plain(Code::LeaseLost).hint("pull again; ask for progress before the deadline"),
         Refusal::DeadLetterUnknown { .. } => plain(Code::DeadLetterUnknown).hint("`cantus dlq ls` lists them"),
+        Refusal::EventErased { .. } => plain(Code::EventErased)
+            .hint("nothing is left of it; `cantus events erase --status` says why"),
         Refusal::DeadLetterState(impossible) => plain(Code::DeadLetterState).hint(match impossible.what {
             Move::Replay | Move::Edit => "an archived one is restored first; one that is replaying must come to an end",
             Move::Archive | Move::Resolve | Move::DieAgain => "wait until its replay has come to an end",

@@ -133,6 +133,10 @@ codes! {
     EventIdAmbiguous = "EVENT_ID_AMBIGUOUS", 409, Fix, Conflict, "Several sources used this event id";
     /// There is no such event.
     EventUnknown = "EVENT_UNKNOWN", 404, Fix, NotFound, "The event does not exist";
+    /// The event was erased: nobody may see it any more.
+    EventErased = "EVENT_ERASED", 410, Fix, NotFound, "The event was erased";
+    /// The event was there, and its topic's retention has taken it.
+    EventGone = "EVENT_GONE", 410, Fix, NotFound, "The event is not kept any more";
     /// The event is already past its `expirytime`.
     EventExpired = "EVENT_EXPIRED", 422, Fix, Failed, "The event is already expired";
     /// The chain of causes is longer than `max_hops`.

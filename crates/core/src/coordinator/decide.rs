@@ -9,6 +9,7 @@ use crate::fact::{
     AgentDeclared, AgentRemoved, AgentSeen, AgentsPaused, AgentsResumed, ClockJumped, Fact, NodeStarted,
 };
 use crate::refusal::Refusal;
+use crate::retention::decide as retention;
 use crate::subscription::{self, Until, operate};
 use crate::text::Text;
 
@@ -83,7 +84,10 @@ pub(super) fn decide(view: &View<'_>, command: &Command) -> Decided {
         Command::ReplayDeadLetter(replay) => dead_letter::replay(view, replay),
         Command::ArchiveDeadLetter { id, note, actor } => dead_letter::archive(view, *id, note, actor),
         Command::RestoreDeadLetter { id, actor } => dead_letter::restore(view, *id, actor),
-        Command::Pull(_) | Command::StopWaiting { .. } => {
+        Command::EraseEvents(erase) => retention::erase(view, erase),
+        Command::AdvanceErasure { erasure, stage } => retention::advance(view, *erasure, *stage),
+        Command::DeclareGap(gap) => retention::declare_gap(view, gap),
+        Command::Pull(_) | Command::StopWaiting { .. } | Command::Trim(_) => {
             Err(Stop::Damaged("pulls are taken from the lanes".to_owned()))
         }
     }

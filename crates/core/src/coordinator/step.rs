@@ -1,13 +1,13 @@
 //! How facts are applied and lanes follow.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::view::{Limits, Stop, View};
 use crate::command::{Answer, Command, Now};
 use crate::effect::{Deliver, Effect};
 use crate::event::Event;
-use crate::fact::{Fact, Recorded};
+use crate::fact::{ErasedEvent, Fact, Recorded};
 use crate::ids::{DeliveryId, Position};
 use crate::row::{Key, Loaded};
 use crate::state::{Impossible, State, Timer};
@@ -108,6 +108,7 @@ impl Coordinator {
         let mut stepped = Stepped::default();
         match command {
             Command::Pull(pull) => self.pull(pull, now, &mut stepped)?,
+            Command::Trim(trim) => self.trim(trim, now, &mut stepped)?,
             Command::StopWaiting { subscription, waiter } => {
                 if let Some(number) = self.state.subscription_numbers.get(subscription)
                     && let Some(lanes) = self.lanes.get_mut(number)
@@ -159,7 +160,7 @@ impl Coordinator {
     }
 
     /// Applies a fact that was just decided, and lets the lanes follow.
-    pub(super) fn record(&mut self, fact: Fact, now: Now, stepped: &mut Stepped) -> Result<(), Stop> {
+    pub(crate) fn record(&mut self, fact: Fact, now: Now, stepped: &mut Stepped) -> Result<(), Stop> {
         let recorded = Recorded { position: self.state.position.next(), at: now.at, fact };
         let before = self.before(&recorded.fact);
         self.state.apply(&recorded).map_err(|impossible: Impossible| Stop::Broken(impossible.to_string()))?;
@@ -183,6 +184,7 @@ impl Coordinator {
             Fact::SubscriptionSought(fact) => {
                 Before { open: None, leased: self.leased_attempts(fact.number) }
             }
+            Fact::EventsErased(fact) => Before { open: None, leased: self.leased_of(&fact.items) },
             _ => Before::default(),
         }
     }
@@ -195,6 +197,37 @@ impl Coordinator {
             Some((id, open.lease()?.attempt))
         })
         .collect()
+    }
+
+    /// Returns the attempts that run with these events.
+    fn leased_of(&self, items: &[ErasedEvent]) -> Vec<(DeliveryId, u32)> {
+        let mut leased = Vec::new();
+        for (number, subscription) in &self.state.subscriptions {
+            for item in items {
+                let open = subscription.open.range((item.position, 0)..=(item.position, u16::MAX));
+                leased.extend(open.filter_map(|((position, generation), open)| {
+                    let (position, generation) = (*position, *generation);
+                    let id = DeliveryId { subscription: *number, position, generation };
+                    Some((id, open.lease()?.attempt))
+                }));
+            }
+        }
+        leased
+    }
+
+    /// Takes erased events from memory, wherever they wait.
+    fn forget(&mut self, items: &[ErasedEvent], effects: &mut Vec<Effect>) {
+        let gone: HashSet<Position> = items.iter().map(|item| item.position).collect();
+        let held = self.bodies.keys().filter(|id| gone.contains(&id.position)).copied();
+        for id in held.collect::<Vec<_>>() {
+            self.drop_body(id);
+        }
+        // Lanes are filled anew: what was erased is not read again.
+        let held = self.lanes.iter().filter(|(_, lanes)| lanes.waiting() + lanes.leased + lanes.retrying > 0);
+        let numbers: Vec<u32> = held.map(|(number, _)| *number).collect();
+        for number in numbers {
+            self.restart(number, effects);
+        }
     }
 
     fn follow(&mut self, recorded: &Recorded, before: Before, effects: &mut Vec<Effect>) {
@@ -236,6 +269,11 @@ impl Coordinator {
             Fact::SubscriptionSought(fact) => {
                 self.fence(before.leased, effects);
                 self.restart(fact.number, effects);
+            }
+            Fact::EventsExpired(fact) => self.restart(fact.number, effects),
+            Fact::EventsErased(fact) => {
+                self.fence(before.leased, effects);
+                self.forget(&fact.items, effects);
             }
             Fact::DeadLetterReplayed(fact) => {
                 if let Some(id) = fact.delivery {

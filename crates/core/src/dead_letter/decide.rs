@@ -21,6 +21,10 @@ fn find<'a>(view: &View<'a>, id: DeadLetterId, what: Move) -> Result<&'a DeadLet
         let id = Text::from(id.display(Timestamp(0)));
         Stop::Refused(Refusal::DeadLetterUnknown { id })
     })?;
+    if dead_letter.erased.is_some() {
+        let event = dead_letter.event_id.clone();
+        return Err(Stop::Refused(Refusal::EventErased { event }));
+    }
     dead_letter.status.after(what).map_err(|error| Stop::Refused(Refusal::DeadLetterState(error)))?;
     Ok(dead_letter)
 }

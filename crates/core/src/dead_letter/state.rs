@@ -62,6 +62,9 @@ pub struct DeadLetter {
     /// When it last moved.
     #[n(16)]
     pub moved_at: Timestamp,
+    /// The fact that erased its event, when one did.
+    #[n(30)]
+    pub erased: Option<Position>,
 }
 
 /// A replay and where it went.

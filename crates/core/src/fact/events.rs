@@ -1,4 +1,4 @@
-//! Facts 1–9: events, and the requests that brought them.
+//! Facts 1–4: events, and the requests that brought them.
 
 use std::sync::Arc;
 

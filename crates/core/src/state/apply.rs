@@ -1,13 +1,14 @@
 //! How a fact changes what is true. Nothing is decided here: recovery runs the same lines.
 //!
 //! Here are the table of facts and what all rooms need; then read `events`, `definitions`, `holds` (pauses and
-//! seeks), `deliveries` and `dead_letters`.
+//! seeks), `deliveries`, `dead_letters` and `retention`.
 
 mod dead_letters;
 mod definitions;
 mod deliveries;
 mod events;
 mod holds;
+mod retention;
 
 use super::model::State;
 use crate::dead_letter::{DeadLetter, ImpossibleMove, Move};
@@ -60,6 +61,11 @@ impl State {
             Fact::EventPublished(fact) => self.event_published(position, at, fact),
             Fact::EventDeferred(fact) => self.event_deferred(position, at, fact),
             Fact::EventLost(fact) => self.drop_deferred(fact.deferred_at),
+            Fact::EventsExpired(fact) => self.events_expired(position, at, fact)?,
+            Fact::TopicTrimmed(fact) => self.topic_trimmed(fact),
+            Fact::EventsErased(fact) => self.events_erased(position, at, fact),
+            Fact::ErasureAdvanced(fact) => self.erasure_advanced(at, fact),
+            Fact::GapDeclared(fact) => self.gap_declared(at, fact),
             Fact::RequestAnswered(fact) => self.request_answered(position, at, fact),
             Fact::TopicDeclared(fact) => self.topic_declared(fact),
             Fact::TopicRemoved(fact) => self.topic_removed(fact),

@@ -8,6 +8,7 @@ use crate::agent::{self, AgentName, AgentPattern};
 use crate::dead_letter::DeadLetter;
 use crate::fact::Receipt;
 use crate::ids::{DeadLetterId, DeliveryId, Position};
+use crate::retention::{Erasure, Gap};
 use crate::row::Key;
 use crate::subscription::{self, SubscriptionId};
 use crate::text::Text;
@@ -54,6 +55,14 @@ pub struct State {
     pub(crate) request_order: BTreeSet<(Position, u128)>,
     /// Parked agents, by the fact that parked them.
     pub pauses: BTreeMap<Position, AgentsPause>,
+    /// Erasures, by their facts.
+    pub erasures: BTreeMap<Position, Erasure>,
+    /// The erasure of each event that was erased. Derived.
+    pub erased: HashMap<Position, Position>,
+    /// Erased events by the hashes of their ids. Derived.
+    pub erased_ids: HashMap<u64, Position>,
+    /// Parts of the log that are lost, by their first places.
+    pub gaps: BTreeMap<Position, Gap>,
     /// What is due, and when. Derived from the rest.
     pub timers: BTreeSet<(Timestamp, Timer)>,
     /// True when every stream there ever was is in memory: nothing needs to be looked up.
@@ -113,6 +122,15 @@ pub struct TopicState {
     /// True when its declaration was taken away.
     #[n(5)]
     pub removed: bool,
+    /// Every event up to here has gone.
+    #[n(6)]
+    pub trimmed: Option<Position>,
+    /// Up to here only the last event of each key is kept.
+    #[n(7)]
+    pub compacted: Option<Position>,
+    /// How many bytes were left when it was last compacted.
+    #[n(8)]
+    pub compacted_bytes: Option<u64>,
 }
 
 /// An accepted event that is published later.

@@ -113,6 +113,8 @@ impl State {
             Key::Deferred(position) => self.deferred.get(position).map(encoded),
             Key::Request(hash) => self.requests.get(hash).map(encoded),
             Key::Pause(position) => self.pauses.get(position).map(encoded),
+            Key::Erasure(position) => self.erasures.get(position).map(encoded),
+            Key::Gap(position) => self.gaps.get(position).map(encoded),
             Key::Event(_) => None,
         }
     }
@@ -165,6 +167,14 @@ impl State {
             }
             Key::Pause(position) => {
                 self.pauses.insert(*position, read(&key, bytes)?);
+            }
+            Key::Erasure(position) => {
+                let erasure = read(&key, bytes)?;
+                self.index_erasure(*position, &erasure);
+                self.erasures.insert(*position, erasure);
+            }
+            Key::Gap(position) => {
+                self.gaps.insert(*position, read(&key, bytes)?);
             }
             Key::Event(_) => {}
         }

@@ -145,7 +145,11 @@ fn late(view: &View<'_>, subscription: &State, settle: &Settle) -> Option<(Vec<F
     let story = open
         .map(|open| open.story)
         .or_else(|| settle.event.as_ref().map(|it| crate::hash::of(&it.correlation_id)));
+    let erased = view.state.erased.contains_key(&id.position);
     let (said, events) = match &settle.outcome {
+        // What is said of an erased event is not kept.
+        Outcome::Ack(_) | Outcome::Park { .. } if erased => (Text::from("ack"), None),
+        Outcome::Nack(_) if erased => (Text::from("nack"), None),
         Outcome::Ack(Ok(publish)) => (Text::from("ack"), summary(publish)),
         Outcome::Ack(Err(refusal)) => (Text::from(format!("ack, refused: {refusal}")), None),
         Outcome::Park { .. } => (Text::from("ack"), None),

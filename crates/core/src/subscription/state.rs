@@ -7,6 +7,7 @@ use minicbor::{Decode, Encode};
 use super::{Subscription, SubscriptionId, retry};
 use crate::event::Priority;
 use crate::ids::{DeadLetterId, Position, Token};
+use crate::retention::Expired;
 use crate::text::Text;
 use crate::time::Timestamp;
 
@@ -46,6 +47,9 @@ pub struct State {
     /// Set when it was removed.
     #[n(8)]
     pub removed: bool,
+    /// What it lost because it did not take it in time, until it has acknowledged something behind that.
+    #[n(30)]
+    pub expired: Option<Expired>,
     /// Deliveries that are leased, wait for a retry, are parked, or are replayed. A row of state each.
     #[cbor(skip)]
     pub open: BTreeMap<(Position, u16), Open>,

@@ -242,7 +242,44 @@ fn declared(number: u32, name: &str, definition: Subscription) -> Fact {
 
 /// Returns the samples, in the order of the facts' numbers.
 pub fn facts() -> Vec<Fact> {
-    [events(), definitions(), pauses(), deliveries(), dead_letters(), node()].concat()
+    [events(), definitions(), pauses(), deliveries(), dead_letters(), node(), retention()].concat()
+}
+
+/// Returns the facts of retention, erasure and gaps.
+pub fn retention() -> Vec<Fact> {
+    let topic = TopicName::parse("project.tasks").expect("a legal name");
+    let erased = ErasedEvent {
+        position: Position(7),
+        id: u64::MAX,
+        story: 12,
+        topic: topic.clone(),
+        bytes: 512,
+        deferred: true,
+    };
+    let later = ErasedEvent { position: Position(9), deferred: false, ..erased.clone() };
+    vec![
+        EventsExpired { number: 3, from: Position(10), to: Position(20), topic: topic.clone() }.into(),
+        TopicTrimmed {
+            topic,
+            through: Some(Position(20)),
+            compacted: Some(Position(18)),
+            events: 11,
+            bytes: 4_096,
+            first: Some(Position(21)),
+        }
+        .into(),
+        EventsErased { items: vec![erased, later], reason: text("asked for"), actor: text("operator") }
+            .into(),
+        ErasureAdvanced { erasure: Position(30), stage: ErasureStage::Based }.into(),
+        GapDeclared {
+            from: Position(40),
+            to: Position(49),
+            reason: text("bytes changed"),
+            orphans: 2,
+            actor: text("/cantus/recovery"),
+        }
+        .into(),
+    ]
 }
 
 fn events() -> Vec<Fact> {

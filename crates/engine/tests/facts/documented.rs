@@ -36,6 +36,7 @@ const SOURCES: &[(&str, &str)] = &[
     ("fact/deliveries.rs", ""),
     ("fact/dead_letters.rs", ""),
     ("fact/node.rs", ""),
+    ("fact/retention.rs", ""),
     ("ids.rs", ""),
     ("event/model.rs", ""),
     ("topic/definition.rs", ""),
@@ -46,6 +47,7 @@ const SOURCES: &[(&str, &str)] = &[
     ("subscription/retry.rs", ""),
     ("subscription/state.rs", "subscription "),
     ("dead_letter/state.rs", ""),
+    ("retention/state.rs", ""),
     ("state/model.rs", ""),
 ];
 

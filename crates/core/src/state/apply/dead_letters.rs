@@ -62,6 +62,7 @@ impl State {
                 edit: None,
                 replays: Vec::new(),
                 moved_at: at,
+                erased: None,
             },
         );
         Ok(())

@@ -105,6 +105,7 @@ impl State {
                         acked: 0,
                         died: 0,
                         removed: false,
+                        expired: None,
                         open: Default::default(),
                         settled: Default::default(),
                     },
@@ -133,5 +134,15 @@ impl State {
 }
 
 pub(super) fn new_topic(definition: Topic) -> TopicState {
-    TopicState { definition, events: 0, bytes: 0, first: None, last: None, removed: false }
+    TopicState {
+        definition,
+        events: 0,
+        bytes: 0,
+        first: None,
+        last: None,
+        removed: false,
+        trimmed: None,
+        compacted: None,
+        compacted_bytes: None,
+    }
 }

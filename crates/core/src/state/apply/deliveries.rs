@@ -65,6 +65,8 @@ impl State {
         let Some(open) = self.close(id) else { return Err(missing_delivery(position, id)) };
         let subscription = self.subscription_mut(position, id.subscription)?;
         subscription.acked += 1;
+        // Whoever goes on behind a gap has seen it.
+        subscription.expired = subscription.expired.filter(|gap| id.position <= gap.to);
         if let Some(lease) = open.lease() {
             subscription.remember_settled((id.position, id.generation), lease.token);
         }
