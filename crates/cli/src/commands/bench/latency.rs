@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::{Value, json};
+
 /// Latencies in microseconds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Latencies {
@@ -17,9 +19,15 @@ impl Latencies {
         Latencies { sorted_us }
     }
 
-    /// Returns how many there are.
-    pub(super) fn len(&self) -> usize {
-        self.sorted_us.len()
+    /// Returns them as JSON; `of` says what they are those of.
+    pub(super) fn report(&self, of: &str) -> Value {
+        json!({
+            "of": of,
+            "samples": self.sorted_us.len(),
+            "p50": self.percentile_ms(50.0),
+            "p99": self.percentile_ms(99.0),
+            "max": self.percentile_ms(100.0),
+        })
     }
 
     /// Returns the smallest latency that `percent` of all do not exceed, in milliseconds; none if there are none.

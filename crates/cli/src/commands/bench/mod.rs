@@ -1,48 +1,82 @@
-//! `cantus bench`, the short form: how fast this machine publishes, delivers and acknowledges over real sockets.
+//! `cantus bench`: how fast this machine publishes, delivers, acknowledges, starts and remembers, over real sockets.
 //!
-//! `server` starts a process of its own, `load` does the work, `latency` counts, `hardware` says where it ran.
+//! `phases` says what can be measured; `server` starts a process of its own, `raw` is the connection the load uses, `publish`,
+//! `consume`, `arrival` and `disk` are the loads, `measured`, `latency` and `process` count, `hardware` says where it ran.
 
+mod arrival;
+mod consume;
+mod disk;
 mod hardware;
 mod latency;
-mod load;
+mod measured;
+mod phases;
+mod process;
+mod publish;
+mod raw;
 mod server;
 
 use std::path::PathBuf;
 
 use anyhow::Result;
-use cantus_client::Client;
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::context::Context;
 use crate::output::{Format, compact, pretty};
-use load::{Load, Measured};
+use crate::token;
+use phases::{Phase, Site};
+use process::Process;
+use raw::Target;
 use server::OwnServer;
 
-/// Measure publishing, delivery and acknowledgement over real sockets, and print JSON
+/// Measure publishing, delivery, acknowledgement and more over real sockets, and print JSON
 ///
 /// Starts a server process of its own in a temporary folder, unless --server or CANTUS_URL names one. Client and server then share
-/// this machine.
+/// this machine. Every figure is said with what it was measured under; an answer always means that the disk has synced.
 #[derive(Debug, Args)]
 pub(crate) struct Bench {
-    /// How many events to publish in batches, and to consume
-    #[arg(long, value_name = "N", default_value_t = 50_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    /// What to measure, in this order; lone, singles, batches, consume and latency unless given
+    #[arg(value_enum, value_name = "PHASE")]
+    phases: Vec<Phase>,
+    /// How many events to publish in batches, to consume, and to append to the log alone
+    #[arg(long, value_name = "N", default_value_t = 200_000, value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
     events: u32,
-    /// How many events to publish one by one
-    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    /// How many events many connections publish one by one
+    #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
     singles: u32,
+    /// How many events a lone publisher publishes
+    #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    lone: u32,
     /// How many events to measure the way from publish to delivery with
-    #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, value_name = "N", default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     deliveries: u32,
+    /// How many events a second are published meanwhile
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    rate: u32,
+    /// How many subscriptions with distinct filters there are many of
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    filters: u32,
+    /// How many events the history has of which one timeline is read, and with which the server is started
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(200..=1_000_000_000))]
+    history: u32,
     /// How many events are in a batch
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     batch: u32,
+    /// How many deliveries a pull takes
+    #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pull: u32,
     /// How many bytes the data of an event has
-    #[arg(long, value_name = "BYTES", default_value_t = 256, value_parser = clap::value_parser!(u32).range(32..=1_000_000))]
+    #[arg(long, value_name = "BYTES", default_value_t = 200, value_parser = clap::value_parser!(u32).range(32..=1_000_000))]
     size: u32,
-    /// How many connections are used at once, each with one request under way
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(2..=1000))]
+    /// How many connections publish one by one, each with one request under way
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     connections: u32,
+    /// How many connections publish in batches, or consume, each with one request under way
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    publishers: u32,
+    /// The process of the server that --server names, if it is on this machine: its processor time and memory are told too
+    #[arg(long, value_name = "PID")]
+    pid: Option<u32>,
     /// Where the server's folder is made; the system's place for temporary files unless given
     #[arg(long = "in", value_name = "FOLDER")]
     folder: Option<PathBuf>,
@@ -57,64 +91,58 @@ impl Bench {
     }
 
     async fn measure(&self, context: &Context) -> Result<Value> {
-        let own = match context.global.server {
-            Some(_) => None,
-            None => Some(OwnServer::start(self.folder.as_deref(), context).await?),
-        };
-        // A client per connection, so that each has one socket and one request under way.
-        let clients: Vec<Client> = (0..self.connections)
-            .map(|_| match &own {
-                Some(own) => own.client(),
-                None => context.client(),
-            })
-            .collect::<Result<_>>()?;
-        let status = clients[0].status().await?;
-        let load = Load {
-            clients,
-            topic: format!("bench.{:x}", context.screen.now_ms()),
-            batch: self.batch,
-            size: self.size,
-        };
-        let phases = self.phases(&load, context).await;
-        // On a server that goes on, nothing is left behind, whatever happened.
-        let cleaned = load.clean_up().await;
-        let [singles, batches, consumed, delivered] = phases?;
-        cleaned?;
-        let answer = json!({
+        let mut site = self.site(context).await?;
+        let status = site.client.status().await?;
+        let mut answer = json!({
             "version": env!("CARGO_PKG_VERSION"),
             "build": if cfg!(debug_assertions) { "debug" } else { "release" },
             "server": {"version": status.version, "mode": status.mode, "engine": status.engine,
-                       "own_process": own.is_some(), "store": own.as_ref().map(OwnServer::store)},
+                       "own_process": site.own.is_some(), "store": site.own.as_ref().map(OwnServer::store)},
             "hardware": hardware::describe(),
             "event": {"data_bytes": self.size, "content_type": "application/json"},
-            "connections": self.connections,
             "in_flight_per_connection": 1,
             "ack": "an event was accepted once it was written and synced to disk; a delivery was done once its acknowledgement was",
-            "publish_single": report(&singles, "request"),
-            "publish_batch": with(report(&batches, "request"), "batch", self.batch.into()),
-            "consume": with(report(&consumed, "pull and acknowledgement"), "pull_max", load::PULL_MAX.into()),
-            "publish_to_delivery": report(&delivered, "publish to delivery"),
         });
-        if let Some(own) = own {
+        if let Some(own) = &site.own {
+            answer["hardware"]["fdatasync_4096_bytes"] = disk::syncs(own.folder())?.report("fdatasync");
+        }
+        let measured = self.phases(&mut site, context).await;
+        // On a server that goes on, nothing but events is left behind, whatever happened.
+        let cleaned = site.clean_up().await;
+        answer["measured"] = Value::Object(measured?);
+        cleaned?;
+        if let Some(own) = site.own {
             own.stop().await?;
         }
         Ok(answer)
     }
-}
 
-impl Bench {
-    async fn phases(&self, load: &Load, context: &Context) -> Result<[Measured; 4]> {
-        let say = |text: &str| context.screen.note(text);
-        say("publishing one by one");
-        load.publish_singles(self.singles.min(100)).await?;
-        let singles = load.publish_singles(self.singles).await?;
-        say("publishing in batches");
-        let batches = load.publish_batches(self.events).await?;
-        say("consuming");
-        let consumed = load.consume(self.events).await?;
-        say("from publish to delivery");
-        let delivered = load.deliver(self.deliveries).await?;
-        Ok([singles, batches, consumed, delivered])
+    async fn site(&self, context: &Context) -> Result<Site> {
+        let run = format!("bench.{:x}", context.screen.now_ms());
+        if context.global.server.is_some() {
+            let url = context.global.server_url();
+            let token = token::find(context.global.token.as_deref(), url)?;
+            return Ok(Site {
+                own: None,
+                client: context.client()?,
+                target: Target::new(url, token)?,
+                process: self.pid.map(Process),
+                run,
+            });
+        }
+        let own = OwnServer::start(self.folder.as_deref(), context).await?;
+        let (client, target) = (own.client()?, Target::new(own.url(), None)?);
+        Ok(Site { process: own.process(), client, target, run, own: Some(own) })
+    }
+
+    async fn phases(&self, site: &mut Site, context: &Context) -> Result<Map<String, Value>> {
+        let phases = if self.phases.is_empty() { &Phase::USUAL[..] } else { &self.phases };
+        let mut measured = Map::new();
+        for phase in phases {
+            context.screen.note(&format!("measuring: {}", phase.name()));
+            measured.insert(phase.name(), self.phase(*phase, site).await?);
+        }
+        Ok(measured)
     }
 }
 
@@ -124,30 +152,4 @@ fn print(answer: &Value, context: &Context) -> Result<()> {
         Format::Jsonl => compact(&json),
         Format::Table | Format::Json => pretty(&json),
     })
-}
-
-fn report(measured: &Measured, of: &str) -> Value {
-    let seconds = measured.elapsed.as_secs_f64();
-    json!({
-        "events": measured.events,
-        "seconds": round(seconds),
-        "events_per_second": round(measured.events as f64 / seconds.max(f64::MIN_POSITIVE)),
-        "bytes_per_second": round(measured.bytes as f64 / seconds.max(f64::MIN_POSITIVE)),
-        "latency_ms": {
-            "of": of,
-            "samples": measured.latencies.len(),
-            "p50": measured.latencies.percentile_ms(50.0),
-            "p99": measured.latencies.percentile_ms(99.0),
-            "max": measured.latencies.percentile_ms(100.0),
-        },
-    })
-}
-
-fn with(mut report: Value, name: &str, value: Value) -> Value {
-    report[name] = value;
-    report
-}
-
-fn round(number: f64) -> f64 {
-    (number * 1000.0).round() / 1000.0
 }

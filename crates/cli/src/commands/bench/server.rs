@@ -12,18 +12,23 @@ use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
+use super::process::Process;
 use crate::context::Context;
 use crate::exit::Failure;
 use crate::token;
 
 /// How long it may take to start, and to stop.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long to wait between two looks whether it takes requests: part of what a start is measured to take.
+const LOOK_EVERY: Duration = Duration::from_millis(2);
 
 /// A server process that ends with this value.
 pub(super) struct OwnServer {
     child: Child,
     folder: TempDir,
+    port: u16,
     url: String,
+    started_in: Duration,
 }
 
 impl OwnServer {
@@ -36,39 +41,64 @@ impl OwnServer {
             None => builder.tempdir(),
         };
         let folder = folder.context("the server's folder cannot be made")?;
-        let log = std::fs::File::create(folder.path().join("server.log"))
-            .context("the server's log cannot be made")?;
         // Whoever takes the port in between makes the start fail, which is then said.
         let port = TcpListener::bind("127.0.0.1:0")
             .and_then(|listener| listener.local_addr())
             .context("no free port")?
             .port();
-        let program = std::env::current_exe().context("this program cannot be found")?;
-        let mut command = Command::new(program);
-        command
-            .args(["dev", "--quiet", "--port", &port.to_string(), "--data-dir", ".cantus"])
-            .current_dir(folder.path())
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            .kill_on_drop(true);
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("CANTUS_") {
-                command.env_remove(name);
-            }
-        }
-        let child = command.spawn().context("the server cannot be started")?;
-        let mut server = OwnServer { child, folder, url: format!("http://127.0.0.1:{port}") };
+        let child = spawn(folder.path(), port)?;
+        let mut server = OwnServer {
+            child,
+            folder,
+            port,
+            url: format!("http://127.0.0.1:{port}"),
+            started_in: Duration::ZERO,
+        };
         context.screen.note(&format!("a server of its own is starting at {}", server.url));
         server.wait_until_ready().await?;
         Ok(server)
     }
 
+    /// Kills it without a warning and starts it again; returns how long that start took.
+    pub(super) async fn kill_and_start(&mut self) -> Result<Duration> {
+        self.child.kill().await.context("the server cannot be ended")?;
+        self.child = spawn(self.folder.path(), self.port)?;
+        self.wait_until_ready().await?;
+        Ok(self.started_in)
+    }
+
+    /// Returns how long its last start took, from the process to the first answer that it is ready.
+    pub(super) fn started_in(&self) -> Duration {
+        self.started_in
+    }
+
+    /// Returns its process.
+    pub(super) fn process(&self) -> Option<Process> {
+        self.child.id().map(Process)
+    }
+
+    /// Returns the folder it runs in.
+    pub(super) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Returns its URL.
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Returns how many bytes its state has on disk.
+    pub(super) fn stored_bytes(&self) -> u64 {
+        bytes_in(&self.folder.path().join(".cantus"))
+    }
+
     async fn wait_until_ready(&mut self) -> Result<()> {
         let client = Client::builder().url(&self.url).build()?;
-        let deadline = Instant::now() + PATIENCE;
+        let begun = Instant::now();
+        let deadline = begun + PATIENCE;
         loop {
             if client.readiness().await.is_ok_and(|health| health.ok) {
+                self.started_in = begun.elapsed();
                 return Ok(());
             }
             let ended = self.child.try_wait().context("the server cannot be looked at")?;
@@ -80,7 +110,7 @@ impl OwnServer {
             if Instant::now() >= deadline {
                 return Err(Failure::timeout(format!("the server is not ready: {}", self.log_end())).into());
             }
-            sleep(Duration::from_millis(50)).await;
+            sleep(LOOK_EVERY).await;
         }
     }
 
@@ -134,4 +164,33 @@ fn filesystem(folder: &Path) -> String {
         .filter(|(place, _)| folder.starts_with(place))
         .max_by_key(|(place, _)| place.len());
     best.map_or_else(|| "unknown".to_owned(), |(_, name)| name.to_owned())
+}
+
+fn spawn(folder: &Path, port: u16) -> Result<Child> {
+    let log = std::fs::File::create(folder.join("server.log")).context("the server's log cannot be made")?;
+    let program = std::env::current_exe().context("this program cannot be found")?;
+    let mut command = Command::new(program);
+    command
+        .args(["dev", "--quiet", "--port", &port.to_string(), "--data-dir", ".cantus"])
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .stdout(log.try_clone()?)
+        .stderr(log)
+        .kill_on_drop(true);
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("CANTUS_") {
+            command.env_remove(name);
+        }
+    }
+    command.spawn().context("the server cannot be started")
+}
+
+fn bytes_in(folder: &Path) -> u64 {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let bytes = entries.map(|entry| match entry.metadata() {
+        Ok(found) if found.is_dir() => bytes_in(&entry.path()),
+        Ok(found) => found.len(),
+        Err(_) => 0,
+    });
+    bytes.sum()
 }
