@@ -3,33 +3,32 @@
 use cantus_core::fact::Fact;
 use cantus_core::hash;
 
-use super::decode_published;
-use crate::local::{Description, Record, Term, Words};
+use super::event::outline;
+use crate::local::{Description, Term, Words};
 
 /// Describes a record. What can not be read is found by nothing; reading it says why.
 pub fn describe(words: &Words<'_>, number: u16, payload: &[u8]) -> Description {
     let mut description = Description::default();
     let fact = match number {
+        // Most records by far, and on the way of every publish: only looked at, never decoded.
         1 => {
-            let record = Record { position: 0, number, slice_end: false, payload };
-            decode_published(words, &record).ok()
+            if let Ok(outline) = outline(words, payload) {
+                description.term(Term::ID, hash::of(outline.id));
+                description.term(Term::CORRELATION, hash::of(outline.correlation_id.unwrap_or(outline.id)));
+                if let Some(stream) = outline.stream {
+                    description.term(Term::STREAM, hash::of(stream));
+                }
+                description.topic = Some(hash::of(outline.topic));
+                description.kind = Some(hash::of(outline.event_type));
+                description.priority = Some(outline.priority.lane() as u8);
+            }
+            return description;
         }
         // Of the others only those that belong to a story are found.
         2 | 30..=36 | 40 | 42 => Fact::decode(number, payload).ok(),
         _ => None,
     };
     match fact {
-        Some(Fact::EventPublished(published)) => {
-            let event = &published.event;
-            description.term(Term::ID, hash::of(&event.id));
-            description.term(Term::CORRELATION, hash::of(&event.correlation_id));
-            if let Some(stream) = &event.stream {
-                description.term(Term::STREAM, hash::of(stream));
-            }
-            description.topic = Some(hash::of(event.topic.as_str()));
-            description.kind = Some(hash::of(&event.event_type));
-            description.priority = Some(event.priority.lane() as u8);
-        }
         Some(Fact::EventDeferred(deferred)) => {
             description.term(Term::ID, hash::of(&deferred.event.id));
             description.term(Term::CORRELATION, hash::of(&deferred.event.correlation_id));

@@ -153,6 +153,63 @@ fn event(event: &Event, frame: &mut FrameBuilder, e: &mut Encoder<&mut Vec<u8>>)
     Ok(())
 }
 
+/// What an event is found by, borrowed from its record: nothing else of it is read.
+pub(super) struct Outline<'a> {
+    pub(super) id: &'a str,
+    pub(super) event_type: &'a str,
+    pub(super) topic: &'a str,
+    /// None when it is the id.
+    pub(super) correlation_id: Option<&'a str>,
+    pub(super) stream: Option<&'a str>,
+    pub(super) priority: Priority,
+}
+
+/// Reads what a record of fact 1 is found by.
+pub(super) fn outline<'a>(words: &Words<'a>, payload: &'a [u8]) -> Result<Outline<'a>, DecodeError> {
+    let mut d = Decoder::new(payload);
+    let fields = d.map()?.ok_or_else(|| DecodeError::Layout("the fact's map states no length".to_owned()))?;
+    for _ in 0..fields {
+        match d.u64()? {
+            0 => return read_outline(&mut d, words),
+            _ => d.skip()?,
+        }
+    }
+    Err(DecodeError::Layout("the event is missing".to_owned()))
+}
+
+fn read_outline<'a>(d: &mut Decoder<'a>, words: &Words<'a>) -> Result<Outline<'a>, DecodeError> {
+    d.map()?;
+    let (mut id, mut topic, mut event_type) = (None, None, "");
+    let (mut correlation_id, mut stream, mut priority) = (None, None, Priority::Normal);
+    while d.datatype()? != Type::Break {
+        match d.u64()? {
+            0 => id = Some(d.str()?),
+            2 => event_type = borrow_word(d, words)?,
+            3 => topic = Some(borrow_word(d, words)?),
+            4 => correlation_id = Some(borrow_word(d, words)?),
+            13 => priority = d.decode()?,
+            14 => stream = Some(borrow_word(d, words)?),
+            _ => d.skip()?,
+        }
+    }
+    let missing = |what: &str| DecodeError::Layout(format!("the event has no {what}"));
+    Ok(Outline {
+        id: id.ok_or_else(|| missing("id"))?,
+        topic: topic.ok_or_else(|| missing("topic"))?,
+        event_type,
+        correlation_id,
+        stream,
+        priority,
+    })
+}
+
+fn borrow_word<'a>(d: &mut Decoder<'a>, words: &Words<'a>) -> Result<&'a str, DecodeError> {
+    match d.datatype()? {
+        Type::String => Ok(d.str()?),
+        _ => words.get(d.u32()?).ok_or(DecodeError::Word),
+    }
+}
+
 fn read_word(d: &mut Decoder<'_>, words: &Words<'_>) -> Result<Text, DecodeError> {
     match d.datatype()? {
         Type::String => Ok(Text::from(d.str()?)),
