@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use crate::agent::{Agent, AgentName, AgentPattern};
+use crate::bulk_operation;
 use crate::event::{Data, Event};
 use crate::fact::{ErasedEvent, ErasureStage, Receipt};
-use crate::ids::{DeadLetterId, DeliveryId, Position, Token};
+use crate::ids::{BulkId, DeadLetterId, DeliveryId, Position, Token};
 use crate::refusal::Refusal;
 use crate::subscription::retry::Failure;
 use crate::subscription::{Subscription, SubscriptionId, Until};
@@ -175,6 +176,17 @@ pub enum Command {
     },
     /// The loss of a part of the log is accepted.
     DeclareGap(DeclareGap),
+    /// A bulk operation begins.
+    StartBulk(Box<StartBulk>),
+    /// A bulk operation is ended before all its items had their turn.
+    AbortBulk {
+        /// Which.
+        id: BulkId,
+        /// Why.
+        reason: Option<Text>,
+        /// Who asks.
+        actor: Text,
+    },
     /// A dead letter is taken back.
     RestoreDeadLetter {
         /// Which.
@@ -384,6 +396,27 @@ pub struct DeclareGap {
     pub actor: Text,
 }
 
+/// A bulk operation begins.
+#[derive(Clone, Debug)]
+pub struct StartBulk {
+    /// What is done to every item.
+    pub action: bulk_operation::Action,
+    /// To which; they are put in order.
+    pub items: bulk_operation::Items,
+    /// How fast.
+    pub pace: bulk_operation::Pace,
+    /// What was asked for, as JSON text.
+    pub filter: Text,
+    /// Only what was there by then is meant.
+    pub as_of: Timestamp,
+    /// The hash of the ids that were shown.
+    pub hash: Text,
+    /// Who asks.
+    pub actor: Text,
+    /// Why.
+    pub reason: Text,
+}
+
 /// What a command is answered with, once everything it rests on is durable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
@@ -419,6 +452,13 @@ pub enum Answer {
         erasure: Option<Position>,
         /// How many.
         events: usize,
+    },
+    /// A bulk operation began.
+    BulkStarted {
+        /// Its id; None when nothing was left to do.
+        id: Option<BulkId>,
+        /// Items that another running operation has, and which.
+        busy: Vec<(bulk_operation::Item, BulkId)>,
     },
     /// Definitions were installed: added, changed, removed.
     Installed(u32, u32, u32),

@@ -4,6 +4,7 @@
 //! reused. The layouts are the `#[n(..)]` numbers of the fields, in CBOR; `docs/formats.md` lists them. There is a file
 //! per ten numbers.
 
+mod bulk;
 mod dead_letters;
 mod definitions;
 mod deliveries;
@@ -20,6 +21,7 @@ use crate::event::Event;
 use crate::ids::Position;
 use crate::time::Timestamp;
 
+pub use bulk::*;
 pub use dead_letters::*;
 pub use definitions::*;
 pub use deliveries::*;
@@ -152,6 +154,11 @@ facts! {
     43 => DeadLetterResolved,
     44 => DeadLetterArchived,
     45 => DeadLetterRestored,
+    50 => BulkStarted,
+    51 => BulkProgressed,
+    52 => BulkEnded,
+    53 => DeliveryHastened,
+    54 => DeliveryGivenUp,
     60 => NodeStarted,
     61 => ClockJumped,
 }

@@ -94,6 +94,25 @@ impl DeadLetterId {
     }
 }
 
+/// A bulk operation, known by the position of the fact that began it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+#[cbor(transparent)]
+pub struct BulkId(#[n(0)] pub Position);
+
+impl BulkId {
+    /// Writes the outside id, `bulk_` and a ULID whose time is when the operation began.
+    pub fn display(self, started_at: Timestamp) -> String {
+        let value = (u128::from(started_at.0.max(0) as u64 & 0xFFFF_FFFF_FFFF) << 80) | u128::from(self.0.0);
+        format!("bulk_{}", base32(value))
+    }
+
+    /// Reads an outside id; None when it is not one.
+    pub fn parse(text: &str) -> Option<BulkId> {
+        let value = from_base32(text.strip_prefix("bulk_")?)?;
+        Some(BulkId(Position(value as u64)))
+    }
+}
+
 /// Proof that a worker holds a delivery: the start's epoch and a number nobody else knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 #[cbor(array)]
@@ -123,7 +142,7 @@ impl fmt::Display for Token {
     }
 }
 
-fn base32(value: u128) -> String {
+pub(crate) fn base32(value: u128) -> String {
     (0..26).rev().map(|digit| char::from(ALPHABET[((value >> (digit * 5)) & 31) as usize])).collect()
 }
 

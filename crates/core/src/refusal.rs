@@ -164,6 +164,20 @@ pub enum Refusal {
     /// The dead letter can not make this move.
     #[error("{0}")]
     DeadLetterState(ImpossibleMove),
+    /// There is no such bulk operation.
+    #[error("bulk operation `{id}` is not known")]
+    BulkUnknown {
+        /// Which.
+        id: Text,
+    },
+    /// The bulk operation is over.
+    #[error("bulk operation `{id}` is {status}; there is nothing to abort")]
+    BulkOver {
+        /// Which.
+        id: Text,
+        /// Where it stands.
+        status: &'static str,
+    },
     /// A limit of the server is reached; it may go later.
     #[error("too many {what}: {limit} at most")]
     TooMany {

@@ -1,7 +1,7 @@
 //! Rows: the pieces of state that a checkpoint keeps, each under a key. A checkpoint is a cache: the log is the truth.
 
 use crate::agent::AgentName;
-use crate::ids::{DeadLetterId, Position};
+use crate::ids::{BulkId, DeadLetterId, Position};
 use crate::text::Text;
 use crate::topic::TopicName;
 
@@ -34,6 +34,10 @@ pub enum Key {
     Erasure(Position),
     /// A part of the log that is lost, by its first place.
     Gap(Position),
+    /// A bulk operation.
+    Bulk(BulkId),
+    /// The items of a bulk operation that runs.
+    BulkItems(BulkId),
     /// Not a row: the event at a position of the log, for decisions that need its body.
     Event(Position),
 }
@@ -95,6 +99,14 @@ impl Key {
                 bytes.push(21);
                 bytes.extend(position.0.to_be_bytes());
             }
+            Key::Bulk(id) => {
+                bytes.push(24);
+                bytes.extend(id.0.0.to_be_bytes());
+            }
+            Key::BulkItems(id) => {
+                bytes.push(25);
+                bytes.extend(id.0.0.to_be_bytes());
+            }
             Key::Event(position) => {
                 bytes.push(12);
                 bytes.extend(position.0.to_be_bytes());
@@ -126,6 +138,8 @@ impl Key {
             11 => Key::Pause(Position(u64_at(0)?)),
             20 => Key::Erasure(Position(u64_at(0)?)),
             21 => Key::Gap(Position(u64_at(0)?)),
+            24 => Key::Bulk(BulkId(Position(u64_at(0)?))),
+            25 => Key::BulkItems(BulkId(Position(u64_at(0)?))),
             _ => return None,
         })
     }

@@ -5,15 +5,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cantus_core::agent::{Agent, AgentName, Origin};
+use cantus_core::bulk_operation::{self, Items, Pace};
 use cantus_core::command::{
     Admitted, Answer, Command, EraseEvents, Install, Now, Outcome, Publish, Pull, Pulled, ReplayDeadLetter,
-    Settle, Start, Trim,
+    Settle, Start, StartBulk, Trim,
 };
 use cantus_core::coordinator::{Limits, Offer, Offers, Stepped, Stop};
 use cantus_core::dead_letter::Status;
 use cantus_core::effect::Effect;
 use cantus_core::event::{Event, Kind, Priority};
 use cantus_core::fact::{ErasedEvent, Fact, Recorded};
+use cantus_core::ids::DeliveryId;
 use cantus_core::retention::Hidden;
 use cantus_core::row::{Key, Loaded};
 use cantus_core::subscription::lanes::{WAITERS_MAX, WAITING_MAX};
@@ -41,6 +43,8 @@ enum Move {
     Redeclare(u8),
     Trim { share: u8, forced: bool },
     Erase(u8),
+    Bulk(bulk_operation::Action, u8),
+    Abort,
     Checkpoint,
 }
 
@@ -61,7 +65,20 @@ fn moves() -> impl Strategy<Value = Move> {
         1 => (0u8..3).prop_map(Move::Redeclare),
         1 => (any::<u8>(), any::<bool>()).prop_map(|(share, forced)| Move::Trim { share, forced }),
         1 => any::<u8>().prop_map(Move::Erase),
+        3 => (bulk_action(), 1u8..4).prop_map(|(action, batch)| Move::Bulk(action, batch)),
+        1 => Just(Move::Abort),
         2 => Just(Move::Checkpoint),
+    ]
+}
+
+fn bulk_action() -> impl Strategy<Value = bulk_operation::Action> {
+    use bulk_operation::Action;
+    prop_oneof![
+        Just(Action::Replay),
+        Just(Action::Archive),
+        Just(Action::Restore),
+        Just(Action::Retry),
+        Just(Action::GiveUp),
     ]
 }
 
@@ -199,6 +216,8 @@ impl World {
             let event = found.and_then(|recorded| match &recorded.fact {
                 Fact::EventPublished(fact) => Some(fact.event.clone()),
                 Fact::EventDeferred(fact) => Some(fact.event.clone()),
+                Fact::DeadLetterOpened(fact) => Some(fact.event.clone()),
+                Fact::DeadLetterEdited(fact) => Some(fact.event.clone()),
                 _ => None,
             });
             self.coordinator.load(key, Loaded::Event(event));
@@ -375,6 +394,16 @@ impl World {
             Move::Redeclare(order) => self.install(*order),
             Move::Trim { share, forced } => self.trim(*share, *forced),
             Move::Erase(which) => self.erase(*which),
+            Move::Bulk(action, batch) => {
+                let (items, batch) = (self.bulk_items(*action), u32::from(*batch));
+                self.start_bulk(*action, items, Pace { batch, rest: Span(700) });
+            }
+            Move::Abort => {
+                let id = self.coordinator.state.bulk_items.keys().next().copied();
+                if let Some(id) = id {
+                    self.command(Command::AbortBulk { id, reason: None, actor: Text::from("test") });
+                }
+            }
             Move::Checkpoint => self.coordinator.state.begin_checkpoint(),
         }
         self.turn();
@@ -437,6 +466,35 @@ impl World {
         let (reason, actor) = (Text::from("asked for"), Text::from("test"));
         self.command(Command::EraseEvents(Box::new(EraseEvents { items: vec![item], reason, actor })));
         self.pulled.retain(|pulled| pulled.delivery.position != position);
+    }
+
+    /// All dead letters, or all deliveries that there ever were: also such that have nothing to do with the action.
+    fn bulk_items(&self, action: bulk_operation::Action) -> Items {
+        if action.is_for_dead_letters() {
+            return Items::DeadLetters(self.coordinator.state.dead_letters.keys().copied().collect());
+        }
+        let subscription = self.coordinator.state.subscription_numbers[&Self::id()];
+        let published = self.log.iter().filter(|it| matches!(it.fact, Fact::EventPublished(_)));
+        let id = |it: &Recorded| DeliveryId { subscription, position: it.position, generation: 0 };
+        let open = self.coordinator.state.subscriptions[&subscription].open.keys();
+        let open = open.map(|(position, generation)| {
+            let (position, generation) = (*position, *generation);
+            DeliveryId { subscription, position, generation }
+        });
+        Items::Deliveries(published.map(id).chain(open).collect())
+    }
+
+    fn start_bulk(&mut self, action: bulk_operation::Action, items: Items, pace: Pace) -> Option<Answer> {
+        self.command(Command::StartBulk(Box::new(StartBulk {
+            action,
+            items,
+            pace,
+            filter: Text::from("{}"),
+            as_of: self.at,
+            hash: Text::default(),
+            actor: Text::from("ops"),
+            reason: Text::from("repair"),
+        })))
     }
 
     fn answer(&mut self, which: u8, class: Option<Class>) {
@@ -544,7 +602,8 @@ fn forward_moves() -> impl Strategy<Value = (Move, bool)> {
     let forward = moves().prop_filter("forward only", |one| {
         !matches!(
             one,
-            Move::Seek(_)
+            Move::Bulk(bulk_operation::Action::Replay, _)
+                | Move::Seek(_)
                 | Move::Replay
                 | Move::Archive
                 | Move::Restore
@@ -747,4 +806,120 @@ fn the_dead_letter_of_an_erased_event_says_nothing_any_more_and_goes_nowhere() {
     world.make(&Move::Replay);
     let dead = world.coordinator.state.dead_letters.values().next().expect("it is there");
     assert_eq!((dead.status, dead.replays.len()), (Status::Archived, 0));
+}
+
+/// A world with so many dead letters, none of which stands in another's way.
+fn world_with_dead_letters(count: u8) -> World {
+    let mut world = World::new();
+    for id in 0..count {
+        world.make(&Move::Publish { id, key: None, priority: 2, stream: false, later: false });
+        world.make(&Move::Feed);
+        world.make(&Move::Pull(1));
+        world.make(&Move::Nack(0, true));
+    }
+    assert_eq!(world.coordinator.state.dead_letters.len(), usize::from(count));
+    world
+}
+
+fn replays(world: &World) -> usize {
+    world.log.iter().filter(|recorded| matches!(recorded.fact, Fact::DeadLetterReplayed(_))).count()
+}
+
+#[test]
+fn a_bulk_replay_goes_on_after_a_restart_and_takes_every_item_once() {
+    let mut world = world_with_dead_letters(5);
+    world.make(&Move::Bulk(bulk_operation::Action::Replay, 1));
+    world.make(&Move::Pass(700));
+    assert_eq!(replays(&world), 2, "the first at once, the second after the rest");
+    world.restart();
+    assert_eq!(replays(&world), 2);
+    for _ in 0..10 {
+        world.make(&Move::Pass(700));
+    }
+    assert_eq!(replays(&world), 5);
+    let operation = world.coordinator.state.bulk_operations.values().next().expect("it is remembered");
+    assert_eq!(operation.status, bulk_operation::Status::Completed);
+    assert_eq!((operation.done, operation.skipped, operation.failed), (5, 0, 0));
+}
+
+#[test]
+fn an_item_is_never_in_two_running_operations() {
+    let mut world = world_with_dead_letters(3);
+    world.make(&Move::Bulk(bulk_operation::Action::Archive, 1));
+    let items = world.bulk_items(bulk_operation::Action::Replay);
+    let Items::DeadLetters(ids) = &items else { panic!("they are dead letters") };
+    let (first, rest) = (ids[0], ids[1..].to_vec());
+    let pace = Pace { batch: 1, rest: Span(700) };
+    let answer = world.start_bulk(bulk_operation::Action::Replay, items, pace);
+    let Some(Answer::BulkStarted { id, busy }) = answer else { panic!("it is answered") };
+    let busy: Vec<_> = busy.into_iter().map(|(item, _)| item).collect();
+    assert_eq!(busy, rest.into_iter().map(bulk_operation::Item::DeadLetter).collect::<Vec<_>>());
+    let id = id.expect("the one that had its turn is free again");
+    let taken = world.coordinator.state.bulk_operations[&id].total;
+    assert_eq!(taken, 1, "{first:?} alone");
+}
+
+#[test]
+fn items_that_moved_meanwhile_are_skipped_and_told() {
+    let mut world = world_with_dead_letters(3);
+    let items = world.bulk_items(bulk_operation::Action::Replay);
+    world.start_bulk(bulk_operation::Action::Replay, items.clone(), Pace { batch: 1, rest: Span(700) });
+    let Items::DeadLetters(ids) = items else { panic!("they are dead letters") };
+    let (id, note, actor) = (ids[1], Text::from("seen"), Text::from("somebody"));
+    world.command(Command::ArchiveDeadLetter { id, note, actor });
+    for _ in 0..5 {
+        world.make(&Move::Pass(700));
+    }
+    let operation = world.coordinator.state.bulk_operations.values().next().expect("it is remembered");
+    assert_eq!((operation.done, operation.skipped, operation.failed), (2, 1, 0));
+    assert_eq!(&*operation.problems[0].why, "a dead letter that is archived can not be replayed");
+}
+
+#[test]
+fn an_aborted_operation_leaves_the_rest_as_it_is() {
+    let mut world = world_with_dead_letters(4);
+    world.make(&Move::Bulk(bulk_operation::Action::Archive, 1));
+    world.make(&Move::Abort);
+    for _ in 0..5 {
+        world.make(&Move::Pass(700));
+    }
+    let archived = world.coordinator.state.dead_letters.values().filter(|it| it.status == Status::Archived);
+    assert_eq!(archived.count(), 1, "what was done stays done");
+    let operation = world.coordinator.state.bulk_operations.values().next().expect("it is remembered");
+    assert_eq!((operation.status, operation.next), (bulk_operation::Status::Aborted, 1));
+}
+
+#[test]
+fn a_delivery_that_is_given_up_lets_the_next_one_of_its_key_go() {
+    let mut world = World::new();
+    for id in 0..3 {
+        world.make(&Move::Publish { id, key: Some(1), priority: 2, stream: false, later: false });
+    }
+    world.make(&Move::Feed);
+    let subscription = world.coordinator.state.subscription_numbers[&World::id()];
+    let waiting = |world: &World, nth: usize| {
+        let published = world.log.iter().filter(|it| matches!(it.fact, Fact::EventPublished(_)));
+        let position = published.map(|it| it.position).nth(nth).expect("it was published");
+        DeliveryId { subscription, position, generation: 0 }
+    };
+    let items = Items::Deliveries(vec![waiting(&world, 0), waiting(&world, 1)]);
+    world.start_bulk(bulk_operation::Action::GiveUp, items, Pace { batch: 2, rest: Span(700) });
+    world.make(&Move::Pull(3));
+    let pulled: Vec<_> = world.pulled.iter().map(|pulled| pulled.delivery).collect();
+    assert_eq!(pulled, [waiting(&world, 2)]);
+    assert_eq!(world.coordinator.state.dead_letters.len(), 2);
+}
+
+#[test]
+fn a_delivery_that_is_hastened_is_tried_before_its_retry_was_due() {
+    let mut world = World::new();
+    world.make(&Move::Publish { id: 1, key: None, priority: 2, stream: false, later: false });
+    world.make(&Move::Feed);
+    world.make(&Move::Pull(1));
+    world.make(&Move::Nack(0, false));
+    world.make(&Move::Pull(1));
+    assert!(world.pulled.is_empty(), "it waits for its retry");
+    world.make(&Move::Bulk(bulk_operation::Action::Retry, 1));
+    world.make(&Move::Pull(1));
+    assert_eq!(world.pulled.len(), 1);
 }

@@ -2,6 +2,7 @@
 
 use super::view::{Stop, View};
 use crate::agent::{Origin, SEEN_STEP};
+use crate::bulk_operation;
 use crate::command::{Answer, Command};
 use crate::dead_letter::decide as dead_letter;
 use crate::event::publish;
@@ -87,6 +88,10 @@ pub(super) fn decide(view: &View<'_>, command: &Command) -> Decided {
         Command::EraseEvents(erase) => retention::erase(view, erase),
         Command::AdvanceErasure { erasure, stage } => retention::advance(view, *erasure, *stage),
         Command::DeclareGap(gap) => retention::declare_gap(view, gap),
+        Command::StartBulk(start) => bulk_operation::decide::start(view, start),
+        Command::AbortBulk { id, reason, actor } => {
+            bulk_operation::decide::abort(view, *id, reason.as_ref(), actor)
+        }
         Command::Pull(_) | Command::StopWaiting { .. } | Command::Trim(_) => {
             Err(Stop::Damaged("pulls are taken from the lanes".to_owned()))
         }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::step::{Coordinator, Stepped, feed};
 use super::view::{Stop, View};
+use crate::bulk_operation;
 use crate::command::{Answer, Now, Pull, Pulled};
 use crate::effect::{Deliver, Effect};
 use crate::event::{Event, Priority};
@@ -442,6 +443,7 @@ pub(super) fn timer(view: &View<'_>, timer: Timer) -> Result<Vec<Fact>, Stop> {
             let actor = Text::from("/cantus/timer");
             Ok(known.then(|| Fact::from(AgentsResumed { pause, actor })).into_iter().collect())
         }
+        Timer::BulkDue(id, _) => bulk_operation::item::next(view, id),
         Timer::EventDue(position) => {
             let Some(deferred) = view.state.deferred.get(&position) else { return Ok(Vec::new()) };
             let Some(event) = view.event(position)? else {

@@ -13,7 +13,7 @@ use crate::row::{Key, Loaded};
 use crate::state::{Impossible, State, Timer};
 use crate::subscription::decide::is_pushed;
 use crate::subscription::lanes::{BODIES_MAX, Feeding, Lanes, Waiting, lane_of};
-use crate::subscription::{Open, Order, Stage};
+use crate::subscription::{self, Open, Order, Stage};
 
 /// State, and who waits for what in it.
 #[derive(Debug, Default)]
@@ -178,6 +178,7 @@ impl Coordinator {
             Fact::DeliveryFailed(fact) => Before { open: open(&fact.delivery), leased: Vec::new() },
             Fact::DeliveryExpired(fact) => Before { open: open(&fact.delivery), leased: Vec::new() },
             Fact::DeadLetterOpened(fact) => Before { open: open(&fact.delivery), leased: Vec::new() },
+            Fact::DeliveryGivenUp(fact) => Before { open: open(&fact.delivery), leased: Vec::new() },
             Fact::SubscriptionRemoved(fact) => {
                 Before { open: None, leased: self.leased_attempts(fact.number) }
             }
@@ -255,6 +256,19 @@ impl Coordinator {
                     lanes.release(before.open.and_then(|open| open.key));
                 }
                 self.dirty.insert(fact.delivery.subscription);
+            }
+            Fact::DeliveryGivenUp(fact) => {
+                let subscription = self.state.subscriptions.get(&fact.delivery.subscription);
+                let Some(definition) = subscription.map(subscription::State::definition) else { return };
+                let Some(lanes) = self.lanes.get_mut(&fact.delivery.subscription) else { return };
+                // The fact that opens its dead letter follows and lets go of the key.
+                match before.open.map(|open| open.stage) {
+                    Some(Stage::Retrying(_)) => lanes.retrying = lanes.retrying.saturating_sub(1),
+                    Some(_) | None => {
+                        let slot = (fact.delivery.position, fact.delivery.generation);
+                        lanes.withdraw(lane_of(definition, fact.priority), slot, fact.key);
+                    }
+                }
             }
             Fact::SubscriptionDeclared(fact) => self.declared(fact.number, effects),
             Fact::SubscriptionRemoved(fact) => {

@@ -65,6 +65,9 @@ pub struct DeadLetter {
     /// The fact that erased its event, when one did.
     #[n(30)]
     pub erased: Option<Position>,
+    /// When its event was recorded, where that was known.
+    #[n(17)]
+    pub recorded_at: Option<Timestamp>,
 }
 
 /// A replay and where it went.

@@ -1,8 +1,9 @@
 //! How a fact changes what is true. Nothing is decided here: recovery runs the same lines.
 //!
 //! Here are the table of facts and what all rooms need; then read `events`, `definitions`, `holds` (pauses and
-//! seeks), `deliveries`, `dead_letters` and `retention`.
+//! seeks), `deliveries`, `dead_letters`, `bulk` and `retention`.
 
+mod bulk;
 mod dead_letters;
 mod definitions;
 mod deliveries;
@@ -127,6 +128,11 @@ impl State {
             Fact::DeadLetterRestored(fact) => {
                 self.dead_letter_mut(position, fact.id, Move::Restore, at)?;
             }
+            Fact::BulkStarted(fact) => self.bulk_started(position, at, fact),
+            Fact::BulkProgressed(fact) => self.bulk_progressed(position, at, fact)?,
+            Fact::BulkEnded(fact) => self.bulk_ended(position, at, fact)?,
+            Fact::DeliveryHastened(fact) => self.delivery_hastened(position, at, fact)?,
+            Fact::DeliveryGivenUp(fact) => self.delivery_given_up(position, fact)?,
             Fact::NodeStarted(fact) => {
                 self.touch(Key::Meta);
                 self.meta.epoch = fact.epoch;

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use minicbor::{Decode, Encode};
 
 use crate::agent::{self, AgentName, AgentPattern};
+use crate::bulk_operation;
 use crate::dead_letter::DeadLetter;
 use crate::fact::Receipt;
-use crate::ids::{DeadLetterId, DeliveryId, Position};
+use crate::ids::{BulkId, DeadLetterId, DeliveryId, Position};
 use crate::retention::{Erasure, Gap};
 use crate::row::Key;
 use crate::subscription::{self, SubscriptionId};
@@ -63,6 +64,10 @@ pub struct State {
     pub erased_ids: HashMap<u64, Position>,
     /// Parts of the log that are lost, by their first places.
     pub gaps: BTreeMap<Position, Gap>,
+    /// Bulk operations, running and over.
+    pub bulk_operations: BTreeMap<BulkId, bulk_operation::Operation>,
+    /// The items of those that run.
+    pub bulk_items: BTreeMap<BulkId, bulk_operation::Items>,
     /// What is due, and when. Derived from the rest.
     pub timers: BTreeSet<(Timestamp, Timer)>,
     /// True when every stream there ever was is in memory: nothing needs to be looked up.
@@ -215,6 +220,8 @@ pub enum Timer {
     SubscriptionResumes(u32),
     /// Parked agents go on.
     AgentsResume(Position),
+    /// The item at this place of a bulk operation has its turn.
+    BulkDue(BulkId, u32),
 }
 
 impl State {

@@ -115,6 +115,8 @@ impl State {
             Key::Pause(position) => self.pauses.get(position).map(encoded),
             Key::Erasure(position) => self.erasures.get(position).map(encoded),
             Key::Gap(position) => self.gaps.get(position).map(encoded),
+            Key::Bulk(id) => self.bulk_operations.get(id).map(encoded),
+            Key::BulkItems(id) => self.bulk_items.get(id).map(encoded),
             Key::Event(_) => None,
         }
     }
@@ -176,6 +178,12 @@ impl State {
             Key::Gap(position) => {
                 self.gaps.insert(*position, read(&key, bytes)?);
             }
+            Key::Bulk(id) => {
+                self.bulk_operations.insert(*id, read(&key, bytes)?);
+            }
+            Key::BulkItems(id) => {
+                self.bulk_items.insert(*id, read(&key, bytes)?);
+            }
             Key::Event(_) => {}
         }
         Ok(())
@@ -225,6 +233,7 @@ impl State {
                 .iter()
                 .filter_map(|(position, pause)| Some((pause.until?, Timer::AgentsResume(*position)))),
         );
+        timers.extend(self.bulk_operations.values().filter_map(crate::bulk_operation::Operation::timer));
         self.timers = timers;
     }
 }

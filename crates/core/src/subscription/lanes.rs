@@ -287,6 +287,34 @@ impl Lanes {
         }
     }
 
+    /// Takes one waiting delivery out of its turn, as if it had been next; its key is held by it then.
+    pub fn withdraw(&mut self, lane: usize, slot: Slot, key: Option<u64>) {
+        let it = &mut self.lanes[lane];
+        let mut found = it.ready.remove(&slot);
+        match (&found, key) {
+            (Some(_), Some(key)) => {
+                it.ready_keys.remove(&key);
+            }
+            (None, Some(key)) => {
+                if let Some(queue) = it.behind.get_mut(&key) {
+                    let place = queue.iter().position(|one| (one.position, one.generation) == slot);
+                    found = place.and_then(|place| queue.remove(place));
+                    if queue.is_empty() {
+                        it.behind.remove(&key);
+                    }
+                }
+            }
+            _ => {}
+        }
+        if let Some(waiting) = found {
+            self.bytes = self.bytes.saturating_sub(waiting.weight());
+            if !waiting.kept {
+                it.holding.remove(&waiting.position);
+            }
+        }
+        self.hold(key);
+    }
+
     /// Takes up to `count` of the oldest waiting deliveries to be parked: they stay in their place and hold the floor
     /// no longer.
     pub fn park(&mut self, lane: usize, count: usize) -> Vec<Waiting> {

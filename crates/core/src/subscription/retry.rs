@@ -187,6 +187,9 @@ pub enum Reason {
     /// The body could not be read any more.
     #[n(3)]
     Unreadable,
+    /// A person gave it up.
+    #[n(4)]
+    GivenUp,
 }
 
 impl Reason {
@@ -197,6 +200,7 @@ impl Reason {
             Reason::NotRetried => "not_retried",
             Reason::LoopDetected => "loop_detected",
             Reason::Unreadable => "unreadable",
+            Reason::GivenUp => "given_up",
         }
     }
 }

@@ -25,7 +25,7 @@ pub fn describe(words: &Words<'_>, number: u16, payload: &[u8]) -> Description {
             return description;
         }
         // Of the others only those that belong to a story are found.
-        2 | 30..=36 | 40 | 42 => Fact::decode(number, payload).ok(),
+        2 | 30..=36 | 40 | 42 | 53 | 54 => Fact::decode(number, payload).ok(),
         _ => None,
     };
     match fact {
@@ -52,6 +52,8 @@ pub(crate) fn story(fact: &Fact) -> Option<u64> {
         Fact::DeliveryAnsweredLate(fact) => fact.story,
         Fact::DeliveryExpired(fact) => fact.story,
         Fact::DeliveryParked(fact) => fact.story,
+        Fact::DeliveryHastened(fact) => fact.story,
+        Fact::DeliveryGivenUp(fact) => fact.story,
         Fact::DeadLetterOpened(fact) => hash::of(&fact.event.correlation_id),
         Fact::DeadLetterReplayed(fact) => fact.story,
         _ => return None,

@@ -5,9 +5,10 @@
 use std::sync::Arc;
 
 use cantus_core::agent::{Agent, AgentName, AgentPattern, Origin};
+use cantus_core::bulk_operation::{self, Items, Pace};
 use cantus_core::event::{Data, Event, Extension, Form, Kind, Payload, Priority};
 use cantus_core::fact::*;
-use cantus_core::ids::{DeadLetterId, DeliveryId, Token};
+use cantus_core::ids::{BulkId, DeadLetterId, DeliveryId, Token};
 use cantus_core::subscription::retry::{Backoff, Class, Failure, Policy, Reason};
 use cantus_core::subscription::{
     Action, AfterDeadLetter, Attempt, AttemptOutcome, ExecAction, Feed, OnSuccess, Order, PauseAction, Place,
@@ -242,7 +243,7 @@ fn declared(number: u32, name: &str, definition: Subscription) -> Fact {
 
 /// Returns the samples, in the order of the facts' numbers.
 pub fn facts() -> Vec<Fact> {
-    [events(), definitions(), pauses(), deliveries(), dead_letters(), node(), retention()].concat()
+    [events(), definitions(), pauses(), deliveries(), dead_letters(), node(), retention(), bulk()].concat()
 }
 
 /// Returns the facts of retention, erasure and gaps.
@@ -535,6 +536,48 @@ fn dead_letters() -> Vec<Fact> {
         DeadLetterArchived { id: dead_letter(52), note: text("known, harmless"), actor: actor.clone() }
             .into(),
         DeadLetterRestored { id: dead_letter(52), actor }.into(),
+    ]
+}
+
+/// Returns the facts of bulk operations.
+pub fn bulk() -> Vec<Fact> {
+    let (ops, pace) = (text("token:ops"), Pace { batch: 3, rest: Span(10) });
+    let id = BulkId(Position(70));
+    let started = |action, items| BulkStarted {
+        action,
+        items,
+        pace,
+        filter: text("{\"fingerprint\":\"timeout|coder/tasks\"}"),
+        as_of: NOON,
+        hash: text("0f1e2d3c4b5a69788796a5b4c3d2e1f0"),
+        actor: ops.clone(),
+        reason: text("the shop is back"),
+    };
+    let progressed = |outcome, why| BulkProgressed { id, item: 2, outcome, why, next_at: later(10) };
+    let letters = || Items::DeadLetters(vec![dead_letter(50), dead_letter(51)]);
+    let deliveries = || Items::Deliveries(vec![delivery(1, 4, 0), delivery(1, 9, 1)]);
+    vec![
+        started(bulk_operation::Action::Replay, letters()).into(),
+        started(bulk_operation::Action::Archive, letters()).into(),
+        started(bulk_operation::Action::Restore, letters()).into(),
+        started(bulk_operation::Action::Retry, deliveries()).into(),
+        started(bulk_operation::Action::GiveUp, deliveries()).into(),
+        progressed(bulk_operation::Outcome::Done, None).into(),
+        progressed(bulk_operation::Outcome::Skipped, some("it moved")).into(),
+        progressed(bulk_operation::Outcome::Failed, some("it can not be")).into(),
+        BulkEnded { id, by: None, reason: None }.into(),
+        BulkEnded { id, by: Some(ops.clone()), reason: some("wrong group") }.into(),
+        DeliveryHastened { delivery: delivery(1, 4, 0), story: STORY, actor: ops.clone() }.into(),
+        DeliveryGivenUp {
+            delivery: delivery(1, 9, 1),
+            priority: Priority::High,
+            key: Some(1),
+            story: STORY,
+            recorded_at: Some(NOON),
+            actor: ops,
+            note: text("too late by now"),
+        }
+        .into(),
     ]
 }
 

@@ -28,13 +28,15 @@ fn every_fact_is_listed_with_its_number_and_no_other_number_is() {
     assert_eq!(listed, Fact::NUMBERS);
 }
 
-/// The sources of all that is stored in facts and rows, and what the page puts before the name of a `State`.
+/// The sources of all that is stored in facts and rows, and what the page puts before the name of a `State`, or before
+/// all names of a room whose words others have too.
 const SOURCES: &[(&str, &str)] = &[
     ("fact/events.rs", ""),
     ("fact/definitions.rs", ""),
     ("fact/holds.rs", ""),
     ("fact/deliveries.rs", ""),
     ("fact/dead_letters.rs", ""),
+    ("fact/bulk.rs", ""),
     ("fact/node.rs", ""),
     ("fact/retention.rs", ""),
     ("ids.rs", ""),
@@ -48,6 +50,8 @@ const SOURCES: &[(&str, &str)] = &[
     ("subscription/state.rs", "subscription "),
     ("dead_letter/state.rs", ""),
     ("retention/state.rs", ""),
+    ("bulk_operation/state.rs", "bulk "),
+    ("bulk_operation/pace.rs", "bulk "),
     ("state/model.rs", ""),
 ];
 
@@ -78,7 +82,8 @@ fn every_number_of_every_stored_value_is_listed() {
     let mut seen = 0;
     for (file, before_state) in SOURCES {
         for (name, parts) in parts_of(&read(&format!("../core/src/{file}"))) {
-            let name = if name == "State" { format!("{before_state}State") } else { name };
+            let shared = name == "State" || *before_state == "bulk ";
+            let name = if shared { format!("{before_state}{name}") } else { name };
             let row = rows.iter().find(|row| {
                 let cells: Vec<&str> =
                     row.split(" | ").take(2).map(|cell| cell.trim_start_matches("| ")).collect();

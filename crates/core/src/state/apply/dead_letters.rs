@@ -21,7 +21,7 @@ impl State {
         at: Timestamp,
         fact: &fact::DeadLetterOpened,
     ) -> Result<(), Impossible> {
-        self.close(fact.delivery);
+        let closed = self.close(fact.delivery);
         self.subscription_mut(position, fact.delivery.subscription)?.died += 1;
         let failure = fact.attempts.last().and_then(|attempt| attempt.failure.as_ref());
         let message: String =
@@ -63,6 +63,7 @@ impl State {
                 replays: Vec::new(),
                 moved_at: at,
                 erased: None,
+                recorded_at: closed.map(|open| open.recorded_at).filter(|at| *at != Timestamp::default()),
             },
         );
         Ok(())

@@ -175,7 +175,7 @@ pub(super) fn waiting(
     }
 }
 
-fn missing_delivery(position: Position, id: DeliveryId) -> Impossible {
+pub(super) fn missing_delivery(position: Position, id: DeliveryId) -> Impossible {
     let what = format!("delivery {}/{}/{}", id.subscription, id.position, id.generation);
     Impossible::Missing { position, what }
 }
