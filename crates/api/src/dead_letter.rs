@@ -117,10 +117,10 @@ pub struct Change {
     /// A JSON pointer into the event: `/data/amount`, `/subject`.
     pub path: String,
     /// The value before, as JSON; absent if it was not there.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub before: Option<Box<RawValue>>,
     /// The value after, as JSON; absent if it is gone.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub after: Option<Box<RawValue>>,
 }
 

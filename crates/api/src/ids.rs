@@ -6,6 +6,8 @@ pub type EventId = String;
 pub type DeliveryId = String;
 /// A dead letter's id: `dl_` and a ULID.
 pub type DeadLetterId = String;
+/// A bulk operation's id: `bulk_` and a ULID.
+pub type BulkId = String;
 /// A subscription's id: `agent/name`, without the slash before the agent.
 pub type SubscriptionId = String;
 /// A place in the log, such as `0:1042`. Later places do not always compare greater as text.

@@ -4,6 +4,7 @@
 //! named as in the URLs. Nothing here decides anything and nothing here knows the other crates: servers and clients translate.
 
 pub mod agent;
+pub mod bulk_operation;
 pub mod correlation;
 pub mod dead_letter;
 pub mod definition;

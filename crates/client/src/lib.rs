@@ -41,6 +41,7 @@
 
 mod agents;
 mod builder;
+mod bulk_operations;
 mod correlations;
 mod dead_letters;
 mod definitions;

@@ -356,7 +356,7 @@ impl Drop for Waiting {
 }
 
 /// Returns the event a fact holds.
-pub(crate) fn event_of(fact: Fact) -> Option<Arc<Event>> {
+pub fn event_of(fact: Fact) -> Option<Arc<Event>> {
     match fact {
         Fact::EventPublished(published) => Some(published.event),
         Fact::EventDeferred(deferred) => Some(deferred.event),

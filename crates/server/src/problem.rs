@@ -120,6 +120,10 @@ pub(crate) fn of_refusal(refusal: &Refusal, place: Place) -> Box<Problem> {
             Move::Archive | Move::Resolve | Move::DieAgain => "wait until its replay has come to an end",
             Move::Restore => "only archived ones can be restored",
         }),
+        Refusal::BulkUnknown { .. } => plain(Code::BulkUnknown).hint("`cantus bulk ls` lists them"),
+        Refusal::BulkOver { id, .. } => {
+            plain(Code::BulkOver).hint(format!("`cantus bulk get {id}` says how it ended"))
+        }
         Refusal::TooMany { .. } => plain(Code::Overloaded),
         Refusal::IdempotencyKeyReused => {
             plain(Code::IdempotencyKeyReused).hint("use a new Idempotency-Key for every new request")

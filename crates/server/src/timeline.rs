@@ -230,11 +230,22 @@ pub(crate) fn as_open(
             if let Stage::Retrying(due) = open.stage {
                 delivery.next_at = Some(time::text(due));
             }
-            let whys = coordinator.why(event, id.position, Some(&subscription.id));
-            if let Some(why::Verdict::Waiting(causes)) = whys.first().map(|why| &why.verdict) {
-                delivery.waiting_for = causes.first().and_then(|cause| cause_out(cause).0);
-            }
+            as_waiting(coordinator, subscription, event, id, delivery);
         }
+    }
+}
+
+/// Says of a delivery what it waits for.
+pub(crate) fn as_waiting(
+    coordinator: &Coordinator,
+    subscription: &subscription::State,
+    event: &Event,
+    id: DeliveryId,
+    delivery: &mut Delivery,
+) {
+    let whys = coordinator.why(event, id.position, Some(&subscription.id));
+    if let Some(why::Verdict::Waiting(causes)) = whys.first().map(|why| &why.verdict) {
+        delivery.waiting_for = causes.first().and_then(|cause| cause_out(cause).0);
     }
 }
 

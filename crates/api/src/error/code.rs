@@ -182,6 +182,15 @@ codes! {
     /// The dead letter is not in a state that allows this.
     DeadLetterState = "DEAD_LETTER_STATE", 409, Fix, Conflict, "The dead letter is in another state";
 
+    /// A bulk operation's selector says nothing, so everything would be meant.
+    BulkSelectorEmpty = "BULK_SELECTOR_EMPTY", 400, Fix, Usage, "The selector of the bulk operation is empty";
+    /// Other items are meant than those that were shown.
+    BulkChanged = "BULK_CHANGED", 409, Fix, Conflict, "Other items are meant than those that were shown";
+    /// There is no bulk operation of that id.
+    BulkUnknown = "BULK_UNKNOWN", 404, Fix, NotFound, "The bulk operation does not exist";
+    /// The bulk operation is over.
+    BulkOver = "BULK_OVER", 409, Fix, Conflict, "The bulk operation is over";
+
     // What requests say.
     /// There is no story of that correlation id.
     CorrelationUnknown = "CORRELATION_UNKNOWN", 404, Fix, NotFound, "The correlation does not exist";

@@ -5,6 +5,7 @@
 
 mod agents;
 mod bench;
+mod bulk;
 mod check;
 mod completions;
 mod deliveries;
@@ -58,12 +59,15 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Events(events::Verb),
     Timeline(timeline::Timeline),
-    /// Read deliveries: one event for one subscription
+    /// Read deliveries (one event for one subscription), try them now, give them up
     #[command(subcommand)]
     Deliveries(deliveries::Verb),
     /// Find out about dead letters, repair them, replay them
     #[command(subcommand)]
     Dlq(dlq::Verb),
+    /// Follow and abort operations on many dead letters or deliveries
+    #[command(subcommand)]
+    Bulk(bulk::Verb),
     /// Read topics
     #[command(subcommand)]
     Topics(topics::Verb),
@@ -130,6 +134,7 @@ fn start(command: Command, context: &Context) -> Result<()> {
         Command::Timeline(command) => wait(command.run(context)),
         Command::Deliveries(verb) => wait(verb.run(context)),
         Command::Dlq(verb) => wait(verb.run(context)),
+        Command::Bulk(verb) => wait(verb.run(context)),
         Command::Topics(verb) => wait(verb.run(context)),
         Command::Subs(verb) => wait(verb.run(context)),
         Command::Agents(verb) => wait(verb.run(context)),

@@ -71,6 +71,11 @@ impl Screen {
         }
     }
 
+    /// Returns how data is printed.
+    pub(crate) fn format(&self) -> Format {
+        self.format
+    }
+
     /// Returns the time the command began, in milliseconds since 1970.
     pub(crate) fn now_ms(&self) -> i64 {
         self.now_ms

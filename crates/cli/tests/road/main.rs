@@ -2,6 +2,7 @@
 //! command line that says what happened.
 
 mod adoption;
+mod bulk;
 mod examples;
 mod hostile;
 mod kill;

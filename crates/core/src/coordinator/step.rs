@@ -14,6 +14,7 @@ use crate::state::{Impossible, State, Timer};
 use crate::subscription::decide::is_pushed;
 use crate::subscription::lanes::{BODIES_MAX, Feeding, Lanes, Waiting, lane_of};
 use crate::subscription::{self, Open, Order, Stage};
+use crate::time::Timestamp;
 
 /// State, and who waits for what in it.
 #[derive(Debug, Default)]
@@ -87,6 +88,16 @@ impl Coordinator {
             effects.extend(lanes.feedings().into_iter().map(|feeding| feed(*number, feeding)));
         }
         effects
+    }
+
+    /// Returns the deliveries of a subscription that wait in memory for their turn, with when their events were
+    /// recorded. Those that state keeps are not among them.
+    pub fn waiting(&self, subscription: u32) -> impl Iterator<Item = (DeliveryId, Timestamp)> + '_ {
+        let lanes = self.lanes.get(&subscription).into_iter();
+        lanes.flat_map(Lanes::iter).filter(|waiting| !waiting.kept).map(move |waiting| {
+            let (position, generation) = (waiting.position, waiting.generation);
+            (DeliveryId { subscription, position, generation }, waiting.recorded_at)
+        })
     }
 
     /// Returns the limits in force.

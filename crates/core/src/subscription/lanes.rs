@@ -363,6 +363,11 @@ impl Lanes {
         lanes.map(|lane| lane.ready.len() + lane.behind.values().map(VecDeque::len).sum::<usize>()).sum()
     }
 
+    /// Returns the deliveries that wait in memory, lane by lane.
+    pub fn iter(&self) -> impl Iterator<Item = &Waiting> {
+        self.lanes.iter().flat_map(|lane| lane.ready.values().chain(lane.behind.values().flatten()))
+    }
+
     /// Finds out where a waiting delivery stands.
     pub fn place(&self, lane: usize, slot: Slot, key: Option<u64>) -> Place {
         let it = &self.lanes[lane];

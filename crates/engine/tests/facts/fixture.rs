@@ -15,7 +15,7 @@ const TEXT: &str = "facts.txt";
 
 /// The fixtures there are, the facts each was written with, and their numbers.
 type Fixture = (&'static str, fn() -> Vec<Fact>, &'static [u16]);
-const FIXTURES: [Fixture; 2] = [
+const FIXTURES: [Fixture; 3] = [
     // Those that version 1 began with. Later ones get fixtures of their own.
     (
         "facts-v1",
@@ -26,6 +26,7 @@ const FIXTURES: [Fixture; 2] = [
         ],
     ),
     ("facts-retention", samples::retention, &[5, 6, 7, 8, 9]),
+    ("facts-bulk", samples::bulk, &[50, 51, 52, 53, 54]),
 ];
 
 fn fixture(name: &str) -> PathBuf {

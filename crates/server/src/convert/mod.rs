@@ -5,6 +5,7 @@
 
 pub mod agent;
 pub mod attempt;
+pub mod bulk_operation;
 pub mod dead_letter;
 pub mod definition;
 pub mod event;

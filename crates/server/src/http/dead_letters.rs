@@ -13,6 +13,8 @@ use cantus_core::Text;
 use cantus_core::command::Command;
 use cantus_core::ids::DeadLetterId;
 
+pub(super) use list::{Meant, walk};
+
 use super::answer;
 use super::call::Call;
 use super::route::{Answered, Route};

@@ -5,6 +5,7 @@
 
 mod agents;
 mod answer;
+mod bulk_operations;
 mod call;
 mod correlations;
 mod dead_letters;
@@ -56,6 +57,7 @@ fn routes() -> Vec<Route> {
         subscriptions::routes(),
         deliveries::routes(),
         dead_letters::routes(),
+        bulk_operations::routes(),
         agents::routes(),
         definitions::routes(),
         status::routes(),

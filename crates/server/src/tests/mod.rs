@@ -1,6 +1,7 @@
 //! The surfaces as their clients meet them: the router over a real runtime on the local engine in a temporary folder.
 
 mod answering;
+mod bulk_operations;
 mod dead_letters;
 mod given;
 mod guarding;

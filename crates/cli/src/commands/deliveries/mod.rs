@@ -3,6 +3,7 @@
 mod get;
 mod logs;
 mod ls;
+mod repair;
 mod words;
 
 use anyhow::Result;
@@ -19,6 +20,8 @@ pub(crate) enum Verb {
     Ls(ls::Ls),
     Get(get::Get),
     Logs(logs::Logs),
+    Retry(repair::Retry),
+    GiveUp(repair::GiveUp),
 }
 
 impl Verb {
@@ -27,6 +30,8 @@ impl Verb {
             Verb::Ls(ls) => ls.run(context).await,
             Verb::Get(get) => get.run(context).await,
             Verb::Logs(logs) => logs.run(context).await,
+            Verb::Retry(retry) => retry.run(context).await,
+            Verb::GiveUp(give_up) => give_up.run(context).await,
         }
     }
 }

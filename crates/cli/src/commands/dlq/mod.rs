@@ -10,6 +10,7 @@ mod groups;
 mod ls;
 mod replay;
 mod restore;
+mod selection;
 mod words;
 
 use anyhow::Result;

@@ -3,22 +3,29 @@
 use std::time::Duration;
 
 use anyhow::Result;
+use cantus_api::bulk_operation::Action;
 use cantus_api::dead_letter::{DeadLetter, Replay as Request, ReplayStarted, Status};
 use cantus_api::time::Span;
 use cantus_client::Client;
 use clap::Args;
 use tokio::time::Instant;
 
+use super::selection::Selection;
 use super::words::{failure_line, status_word};
+use crate::commands::bulk::{self, BulkOptions};
 use crate::context::Context;
 use crate::exit::Failure;
 use crate::input;
 
-/// Try a dead letter again: at its own subscription, at another one, or as a new event in a topic
+/// Try dead letters again: at their own subscriptions; a single one also at another one, or as a new event in a topic
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    cantus dlq replay dl_01… --wait\n  \
+    cantus dlq replay --group 'timeout|coder/tasks' --dry-run\n  \
+    cantus dlq replay --filter 'data.amount > 10' --rate 20/s --reason 'the shop is back'")]
 pub(crate) struct Replay {
-    /// The dead letter's id
-    id: String,
+    #[command(flatten)]
+    selection: Selection,
     /// Another subscription: agent/name
     #[arg(long, value_name = "SUBSCRIPTION", conflicts_with = "topic")]
     to: Option<String>,
@@ -26,7 +33,7 @@ pub(crate) struct Replay {
     #[arg(long, value_name = "TOPIC")]
     topic: Option<String>,
     /// Why
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, visible_alias = "reason", value_name = "TEXT")]
     note: Option<String>,
     /// Wait until it is resolved (exit code 0) or open again (exit code 1)
     #[arg(long)]
@@ -34,6 +41,8 @@ pub(crate) struct Replay {
     /// How long to wait; exit code 124 when that is over
     #[arg(long, value_name = "SPAN", default_value = "10m", value_parser = input::span, requires = "wait")]
     timeout: Span,
+    #[command(flatten)]
+    bulk: BulkOptions,
 }
 
 /// How often the state is looked at while waiting.
@@ -41,14 +50,24 @@ const LOOK_EVERY: Duration = Duration::from_millis(300);
 
 impl Replay {
     pub(crate) async fn run(self, context: &Context) -> Result<()> {
+        let single = self.selection.single().map(str::to_owned);
+        let Some(id) = single.filter(|_| !self.bulk.said()) else {
+            if self.to.is_some() || self.topic.is_some() || self.wait {
+                let message = "--to, --topic and --wait are for a single dead letter";
+                return Err(Failure::usage(message).hint("name one id and none of the options for many").into());
+            }
+            let request = self.selection.request(Action::Replay, self.note);
+            return bulk::run(context, request, &self.bulk).await;
+        };
         let client = context.client()?;
         let request = Request { to: self.to, topic: self.topic, note: self.note };
-        let started = client.replay_dead_letter(&self.id, &request).await?;
+        let started = client.replay_dead_letter(&id, &request).await?;
         if !self.wait || started.status != Status::Replaying {
             return context.screen.show(&started, || text(&started));
         }
         context.screen.note(text(&started).trim_end());
-        let letter = wait(&client, &self.id, self.timeout.duration()).await?;
+        // As the server writes it, not as it was typed.
+        let letter = wait(&client, &started.dead_letter, self.timeout.duration()).await?;
         context.screen.show(&letter, || {
             let again = if letter.status == Status::Open { " again" } else { "" };
             format!("{} is {}{again}", letter.id, status_word(letter.status).0)

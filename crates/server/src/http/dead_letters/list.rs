@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use cantus_api::bulk_operation::{self, Action};
 use cantus_api::dead_letter::{DeadLettersQuery, Group, GroupsQuery, StatusFilter};
 use cantus_api::error::Problem;
 use cantus_api::list::List;
@@ -28,15 +29,47 @@ const GROUPS_MAX: usize = 100_000;
 
 /// Which dead letters are meant.
 #[derive(Clone, Debug, Default)]
-struct Meant {
+pub(in crate::http) struct Meant {
     status: Option<dead_letter::Status>,
     subscription: Option<SubscriptionId>,
     topic: Option<String>,
     fingerprint: Option<String>,
     reason: Option<String>,
+    class: Option<String>,
 }
 
 impl Meant {
+    /// Returns what a bulk operation's selector means. Without a state, those the action is for are meant: but what a
+    /// replay resolved is left alone.
+    pub(in crate::http) fn of_bulk(filter: &bulk_operation::Filter, action: Action) -> Result<Meant, Box<Problem>> {
+        let usual = match action {
+            Action::Restore => StatusFilter::Archived,
+            _ => StatusFilter::Open,
+        };
+        // Ids that are named are told what stands against them.
+        let usual = if filter.ids.is_empty() { usual } else { StatusFilter::All };
+        Ok(Meant {
+            status: filter.status.unwrap_or(usual).status().map(status_in),
+            subscription: subscription(filter.subscription.as_deref())?,
+            topic: filter.topic.clone(),
+            fingerprint: filter.fingerprint.clone(),
+            reason: filter.reason.clone(),
+            class: filter.class.clone(),
+        })
+    }
+
+    /// Tells whether a dead letter is meant.
+    pub(in crate::http) fn fits_named(&self, state: &cantus_core::State, it: &DeadLetter) -> bool {
+        self.fits(it, self.number(state))
+    }
+
+    /// The number of the subscription; names of those that were taken away still stand for what they left behind.
+    fn number(&self, state: &cantus_core::State) -> Option<u32> {
+        let id = self.subscription.as_ref()?;
+        let living = state.subscription_numbers.get(id).copied();
+        living.or_else(|| state.subscriptions.values().rev().find(|it| it.id == *id).map(|it| it.number))
+    }
+
     fn fits(&self, it: &DeadLetter, number: Option<u32>) -> bool {
         let same =
             |wanted: &Option<String>, text: &str| wanted.as_deref().is_none_or(|wanted| wanted == text);
@@ -45,6 +78,7 @@ impl Meant {
             && same(&self.topic, &it.topic)
             && same(&self.fingerprint, &it.fingerprint)
             && same(&self.reason, it.reason.as_str())
+            && self.class.as_deref().is_none_or(|class| it.class.is_some_and(|own| own.as_str() == class))
     }
 }
 
@@ -58,7 +92,7 @@ fn subscription(text: Option<&str>) -> Result<Option<SubscriptionId>, Box<Proble
 }
 
 /// Looks at dead letters from the newest to the oldest, in visits the turn can afford, until `take` has enough.
-async fn walk<T: Send + 'static>(
+pub(in crate::http) async fn walk<T: Send + 'static>(
     app: &App,
     meant: Meant,
     before: Option<DeadLetterId>,
@@ -70,13 +104,7 @@ async fn walk<T: Send + 'static>(
         let (meant, take) = (meant.clone(), take.clone());
         let visit = app.handle.read(move |coordinator, _| {
             let state = &coordinator.state;
-            // Names of subscriptions that were taken away still stand for what they left behind.
-            let number = meant.subscription.as_ref().and_then(|id| {
-                let living = state.subscription_numbers.get(id).copied();
-                living.or_else(|| {
-                    state.subscriptions.values().rev().find(|it| it.id == *id).map(|it| it.number)
-                })
-            });
+            let number = meant.number(state);
             for (seen, (id, it)) in state.dead_letters.range(..before).rev().enumerate() {
                 if seen == VISIT {
                     return (result, Some(before));
@@ -110,6 +138,7 @@ pub(super) async fn list(call: Call) -> Answered {
         topic: query.topic,
         fingerprint: query.fingerprint,
         reason: query.reason,
+        class: None,
     };
     let kept: Vec<Kept> =
         walk(&call.app, meant, before, Vec::new(), move |kept: &mut Vec<Kept>, state, it| {

@@ -21,10 +21,12 @@ use crate::convert::time;
 use crate::cursor;
 use crate::lookup::{self, Found};
 use crate::problem::{self, Place, parameter};
-use crate::timeline::{self, as_open, bare, of_parts};
+use crate::timeline::{self, as_open, as_waiting, bare, of_parts};
 
 /// How many records one request reads back.
 const RECORDS_MAX: usize = 200_000;
+/// How many of those that wait for their turn one request looks at.
+const WAITING_MAX: usize = 200_000;
 /// How many stories' events one request reads through.
 const STORY_EVENTS_MAX: usize = 1_000;
 
@@ -113,6 +115,7 @@ async fn open(
         let state = &coordinator.state;
         // Only the newest few are kept, whatever there is.
         let mut newest: BTreeSet<(Position, u32, u16)> = BTreeSet::new();
+        let mut looked = 0;
         for (number, it) in &state.subscriptions {
             if subscription.as_ref().is_some_and(|wanted| it.id != *wanted || it.removed) {
                 continue;
@@ -123,7 +126,11 @@ async fn open(
                 let fits = wanted.is_none_or(|wanted| leased == (wanted == State::Leased));
                 (fits && before.is_none_or(|before| rank(&id) < rank(&before))).then_some(id)
             });
-            for id in own.take(limit + 1) {
+            let waits = wanted != Some(State::Leased) && looked < WAITING_MAX;
+            let in_line = coordinator.waiting(*number).take(if waits { WAITING_MAX } else { 0 });
+            let in_line = in_line.inspect(|_| looked += 1).map(|(id, _)| id);
+            let in_line = in_line.filter(|id| before.is_none_or(|before| rank(id) < rank(&before)));
+            for id in own.take(limit + 1).chain(in_line) {
                 newest.insert(rank(&id));
                 if newest.len() > limit + 1 {
                     newest.pop_first();
@@ -146,11 +153,16 @@ async fn open(
         for id in ids {
             let Some(found) = events.get(&id.position) else { continue };
             let Some(it) = coordinator.state.subscriptions.get(&id.subscription) else { continue };
-            // What came to its end since is listed with what is over.
-            let Some(open) = it.open.get(&(id.position, id.generation)) else { continue };
             let mut delivery = bare(id, &it.id, found);
-            delivery.attempts = open.attempts.iter().map(crate::convert::attempt::out).collect();
-            as_open(coordinator, it, &found.event, id, open, &mut delivery);
+            match it.open.get(&(id.position, id.generation)) {
+                Some(open) => {
+                    delivery.attempts = open.attempts.iter().map(crate::convert::attempt::out).collect();
+                    as_open(coordinator, it, &found.event, id, open, &mut delivery);
+                }
+                // What came to its end since is listed with what is over.
+                None if it.is_taken(found.event.priority.lane(), id.position) => continue,
+                None => as_waiting(coordinator, it, &found.event, id, &mut delivery),
+            }
             items.push(delivery);
         }
         items

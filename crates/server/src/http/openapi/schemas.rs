@@ -162,6 +162,23 @@ const SCHEMAS: &[(&str, &str, &str)] = &[
         "Dead letters of one cause.",
         "fingerprint: string, count: integer, subscription: any, class: string, reason: string, first_at: time, last_at: time, sample: string, message: string",
     ),
+    (
+        "BulkRequest",
+        "What is done, to which items, how fast.",
+        "action: replay|archive|restore|retry|give_up, filter: BulkFilter, as_of?: time, dry_run?: boolean, max?: integer, rate?: string, reason?: string, hash?: string",
+    ),
+    (
+        "BulkFilter",
+        "Which items are meant: everything that is said must hold.",
+        "ids?: [string], subscription?: string, topic?: string, event?: any, fingerprint?: string, reason?: string, class?: string, status?: open|replaying|resolved|archived|all, waiting?: retry|turn",
+    ),
+    ("BulkOperationList", "A page of bulk operations.", "items: [BulkOperation], next_cursor?: string"),
+    (
+        "BulkOperation",
+        "A bulk operation as it stands, or as it would be.",
+        "id?: string, action: replay|archive|restore|retry|give_up, status: planned|running|completed|aborted, filter: any, as_of: time, rate: string, reason?: string, by?: string, matched?: integer, total: integer, done: integer, skipped: integer, failed: integer, hash: string, sample?: [string], left_out?: [any], left_out_count?: integer, problems?: [any], started_at?: time, updated_at?: time, ended_at?: time, ended_by?: string, ended_because?: string",
+    ),
+    ("BulkAbort", "Why it is ended.", "reason?: string"),
     ("AgentList", "A page of agents.", "items: [Agent], next_cursor?: string"),
     (
         "Agent",
