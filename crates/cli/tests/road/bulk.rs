@@ -43,7 +43,8 @@ fn with_dead_letters() -> (Server, tempfile::TempDir) {
     while buried < LETTERS {
         for delivery in pull(&server, LETTERS) {
             let path = format!("/v1/deliveries/{}/nack", delivery["delivery"].as_str().expect("an id"));
-            let nack = json!({"token": delivery["token"], "class": "unavailable", "reason": "the shop is closed"});
+            let nack =
+                json!({"token": delivery["token"], "class": "unavailable", "reason": "the shop is closed"});
             post(&server, &path, &nack);
             buried += 1;
         }
@@ -59,7 +60,15 @@ fn a_paced_replay_that_is_killed_is_finished_by_the_next_start_and_takes_every_i
     let plan = server.json(&["dlq", "replay", "--group", &group, "--dry-run"]);
     assert_eq!((&plan["total"], &plan["status"]), (&json!(LETTERS), &json!("planned")));
     let begun = server.json(&[
-        "dlq", "replay", "--group", &group, "--rate", "10/s", "--reason", "the shop is open", "--no-wait",
+        "dlq",
+        "replay",
+        "--group",
+        &group,
+        "--rate",
+        "10/s",
+        "--reason",
+        "the shop is open",
+        "--no-wait",
     ]);
     assert_eq!(begun["hash"], plan["hash"], "what was shown is what is done");
     let id = begun["id"].as_str().expect("an id").to_owned();
@@ -87,7 +96,10 @@ fn a_paced_replay_that_is_killed_is_finished_by_the_next_start_and_takes_every_i
     }
     assert_eq!(seen.len(), LETTERS);
     assert!(seen.values().all(|times| *times == 1), "{seen:?}");
-    assert_eq!(server.json(&["dlq", "ls", "--status", "resolved"])["items"].as_array().map(Vec::len), Some(LETTERS));
+    assert_eq!(
+        server.json(&["dlq", "ls", "--status", "resolved"])["items"].as_array().map(Vec::len),
+        Some(LETTERS)
+    );
     let listed = server.json(&["bulk", "ls"]);
     assert_eq!(listed["items"][0]["id"], json!(id));
     assert_eq!(listed["items"][0]["reason"], "the shop is open");
@@ -97,11 +109,21 @@ fn a_paced_replay_that_is_killed_is_finished_by_the_next_start_and_takes_every_i
 fn an_operation_is_followed_line_by_line_where_there_is_no_terminal() {
     let (server, _dir) = with_dead_letters();
     let output = server.cli(&[
-        "dlq", "archive", "--subscription", "worker/all", "--max", "3", "--rate", "10/s", "--reason", "known",
+        "dlq",
+        "archive",
+        "--subscription",
+        "worker/all",
+        "--max",
+        "3",
+        "--rate",
+        "10/s",
+        "--reason",
+        "known",
     ]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let lines = String::from_utf8_lossy(&output.stderr).into_owned();
-    let last: Value = lines.lines().last().and_then(|line| serde_json::from_str(line).ok()).expect("JSON lines");
+    let last: Value =
+        lines.lines().last().and_then(|line| serde_json::from_str(line).ok()).expect("JSON lines");
     assert_eq!(last["total"], 3);
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(said.contains("is completed: 3 of 3 dead letters done"), "{said}");
@@ -114,8 +136,17 @@ fn an_operation_is_followed_line_by_line_where_there_is_no_terminal() {
 #[test]
 fn an_operation_that_is_aborted_says_so_and_leaves_the_rest_open() {
     let (server, _dir) = with_dead_letters();
-    let begun =
-        server.json(&["dlq", "archive", "--filter", "type=Counted", "--rate", "1/h", "--note", "x", "--no-wait"]);
+    let begun = server.json(&[
+        "dlq",
+        "archive",
+        "--filter",
+        "type=Counted",
+        "--rate",
+        "1/h",
+        "--note",
+        "x",
+        "--no-wait",
+    ]);
     let id = begun["id"].as_str().expect("an id");
     let aborted = server.json(&["bulk", "abort", id, "--reason", "wrong ones"]);
     assert_eq!(aborted["status"], "aborted");

@@ -34,7 +34,8 @@ impl From<Stop> for Left {
 /// # Errors
 /// When something must be loaded first, or the log is damaged.
 pub(crate) fn next(view: &View<'_>, id: BulkId) -> Result<Vec<Fact>, Stop> {
-    let Some(operation) = view.state.bulk_operations.get(&id).filter(|it| it.status == Status::Running) else {
+    let Some(operation) = view.state.bulk_operations.get(&id).filter(|it| it.status == Status::Running)
+    else {
         return Ok(Vec::new());
     };
     let items = view.state.bulk_items.get(&id);
@@ -95,9 +96,7 @@ fn replay(view: &View<'_>, operation: &Operation, id: DeadLetterId) -> Result<Ve
     let death = letter.deaths.first().copied().unwrap_or(id.0);
     let original = view.event(death)?.ok_or(Left::Fail("its event can not be read any more"))?;
     let edited = match letter.edit {
-        Some(edit) => {
-            Some(view.event(edit)?.ok_or(Left::Fail("its edited event can not be read any more"))?)
-        }
+        Some(edit) => Some(view.event(edit)?.ok_or(Left::Fail("its edited event can not be read any more"))?),
         None => None,
     };
     let current = edited.as_ref().unwrap_or(&original);

@@ -51,9 +51,15 @@ mod tests {
 
     #[test]
     fn a_pace_is_never_faster_than_what_was_asked() {
-        for (count, ms) in
-            [(20, 1_000), (7, 1_000), (1, 60_000), (300, 1_000), (10_000, 1_000), (150, 1_000), (3, 86_400_000)]
-        {
+        for (count, ms) in [
+            (20, 1_000),
+            (7, 1_000),
+            (1, 60_000),
+            (300, 1_000),
+            (10_000, 1_000),
+            (150, 1_000),
+            (3, 86_400_000),
+        ] {
             let pace = Pace::of(count, Span(ms)).expect("it can be");
             let (batch, rest) = (u64::from(pace.batch), pace.rest.0);
             assert!(batch * ms <= count * rest, "{count} in {ms} ms became {pace:?}");

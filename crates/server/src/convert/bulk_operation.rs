@@ -2,8 +2,8 @@
 
 use cantus_api::bulk_operation::{Action, BulkOperation, ItemProblem, Status};
 use cantus_core::State;
-use cantus_core::bulk_operation::{self as core, Item, Operation, Pace};
 use cantus_core::Timestamp;
+use cantus_core::bulk_operation::{self as core, Item, Operation, Pace};
 use serde_json::Value;
 
 use super::time;
@@ -70,7 +70,9 @@ pub fn rate_out(pace: Pace) -> String {
 /// Returns the id of an item as it is shown.
 pub fn item_out(state: &State, item: Item) -> String {
     match item {
-        Item::DeadLetter(id) => id.display(state.dead_letters.get(&id).map_or(Timestamp(0), |it| it.opened_at)),
+        Item::DeadLetter(id) => {
+            id.display(state.dead_letters.get(&id).map_or(Timestamp(0), |it| it.opened_at))
+        }
         Item::Delivery(id) => id.display(state.open(id).map_or(Timestamp(0), |it| it.recorded_at)),
     }
 }

@@ -3,7 +3,9 @@
 mod dead_letters;
 mod deliveries;
 
-use cantus_api::bulk_operation::{Abort, Action, BulkOperation, BulkQuery, BulkRequest, LeftOut, Rate, Status};
+use cantus_api::bulk_operation::{
+    Abort, Action, BulkOperation, BulkQuery, BulkRequest, LeftOut, Rate, Status,
+};
 use cantus_api::error::{Code, Problem};
 use cantus_api::list::List;
 use cantus_core::bulk_operation::{self as core, ITEMS_MAX, Item, Items, Pace};
@@ -88,9 +90,11 @@ fn wrong(member: &str, detail: &str) -> Box<Problem> {
 
 fn too_many() -> Box<Problem> {
     let detail = format!("more than {MEANT_MAX} items are meant");
-    Box::new(Problem::new(Code::ParameterInvalid, detail.clone()).at("#/filter", detail).hint(
-        "make the selector narrower: a group, a subscription, a topic, or an earlier `as_of`",
-    ))
+    Box::new(
+        Problem::new(Code::ParameterInvalid, detail.clone())
+            .at("#/filter", detail)
+            .hint("make the selector narrower: a group, a subscription, a topic, or an earlier `as_of`"),
+    )
 }
 
 fn check(request: &BulkRequest) -> Result<(), Box<Problem>> {
@@ -98,7 +102,9 @@ fn check(request: &BulkRequest) -> Result<(), Box<Problem>> {
     if filter.is_empty() {
         let detail = "the selector says nothing: every item would be meant";
         let problem = Problem::new(Code::BulkSelectorEmpty, detail).at("#/filter", detail);
-        return Err(Box::new(problem.hint("name a group (fingerprint), a subscription, a topic, a filter of events, or ids")));
+        return Err(Box::new(
+            problem.hint("name a group (fingerprint), a subscription, a topic, a filter of events, or ids"),
+        ));
     }
     if filter.ids.len() > ITEMS_MAX {
         return Err(wrong("filter.ids", &format!("names more than {ITEMS_MAX} items")));
@@ -159,9 +165,11 @@ async fn start(mut call: Call) -> Answered {
     let hash = hash_of(request.action, &selected);
     if request.hash.as_ref().is_some_and(|seen| *seen != hash) {
         let problem = Problem::new(Code::BulkChanged, "other items are meant than the dry run showed");
-        return Err(Box::new(problem.at("#/hash", "is not that of the items meant now").hint(
-            "look at a new dry run, and send its `hash` with its `as_of`",
-        )));
+        return Err(Box::new(
+            problem
+                .at("#/hash", "is not that of the items meant now")
+                .hint("look at a new dry run, and send its `hash` with its `as_of`"),
+        ));
     }
     let filter = serde_json::to_value(&request.filter).unwrap_or_default();
     let mut shown = BulkOperation {
@@ -205,7 +213,10 @@ async fn start(mut call: Call) -> Answered {
     };
     let answered = submit(&call.app, Command::StartBulk(Box::new(command))).await?;
     let Answer::BulkStarted { id, busy } = answered else {
-        return Err(Box::new(Problem::new(Code::Internal, "a bulk operation was answered with something else")));
+        return Err(Box::new(Problem::new(
+            Code::Internal,
+            "a bulk operation was answered with something else",
+        )));
     };
     let mut left_out = selected.left_out;
     for (item, holder) in busy {

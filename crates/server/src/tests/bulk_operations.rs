@@ -41,7 +41,10 @@ async fn a_dry_run_shows_what_is_meant_and_begins_nothing() {
     let asked =
         json!({"action": "replay", "filter": {"subscription": "worker/tasks"}, "dry_run": true, "max": 2});
     let plan = server.operate(PATH, asked).await.is(200);
-    assert_eq!((&plan["status"], &plan["matched"], &plan["total"]), (&json!("planned"), &json!(3), &json!(2)));
+    assert_eq!(
+        (&plan["status"], &plan["matched"], &plan["total"]),
+        (&json!("planned"), &json!(3), &json!(2))
+    );
     assert_eq!(plan["sample"], json!(ids[..2]), "the oldest go first");
     assert_eq!(plan.get("id"), None);
     assert_eq!(server.get(PATH).await.is(200)["items"], json!([]));
@@ -51,7 +54,8 @@ async fn a_dry_run_shows_what_is_meant_and_begins_nothing() {
 #[tokio::test]
 async fn what_a_dry_run_showed_is_what_is_done_or_nothing_is() {
     let (server, ids) = with_dead_letters(2).await;
-    let mut asked = json!({"action": "archive", "filter": {"topic": "tasks"}, "reason": "seen", "dry_run": true});
+    let mut asked =
+        json!({"action": "archive", "filter": {"topic": "tasks"}, "reason": "seen", "dry_run": true});
     let plan = server.operate(PATH, asked.clone()).await.is(200);
     server.publish("late", "Paid", json!(9)).await;
     let late = server.bury().await;
@@ -84,7 +88,10 @@ async fn requests_that_make_no_sense_are_refused_with_their_place() {
         (json!({"action": "replay", "filter": topic, "max": 0}), "#/max"),
         (json!({"action": "replay", "filter": topic, "as_of": "yesterday"}), "#/as_of"),
         (json!({"action": "replay", "filter": {"ids": ["dlv_1"]}}), "#/filter/ids"),
-        (json!({"action": "retry", "filter": {"topic": "tasks", "fingerprint": "x"}}), "#/filter/fingerprint"),
+        (
+            json!({"action": "retry", "filter": {"topic": "tasks", "fingerprint": "x"}}),
+            "#/filter/fingerprint",
+        ),
         (json!({"action": "replay", "filter": topic, "rate": "20000/s"}), "#/rate"),
     ] {
         let problem = server.operate(PATH, asked).await.refuses(400, "PARAMETER_INVALID");
@@ -137,7 +144,10 @@ async fn every_item_of_a_replay_is_delivered_once_more_also_edited_ones() {
 #[tokio::test]
 async fn an_edited_event_that_breaks_its_schema_by_now_is_left_out_with_the_reason() {
     let (server, ids) = with_dead_letters(1).await;
-    server.operate(&format!("/v1/dead-letters/{}/edit", ids[0]), json!({"data": {"amount": "x"}})).await.is(200);
+    server
+        .operate(&format!("/v1/dead-letters/{}/edit", ids[0]), json!({"data": {"amount": "x"}}))
+        .await
+        .is(200);
     let schema = json!({"type": "object", "properties": {"amount": {"type": "integer"}}});
     server
         .install(json!({
@@ -159,8 +169,7 @@ async fn an_operation_is_listed_and_aborted_and_ends_once() {
     assert_eq!(again.get("id"), None, "{again}");
     assert!(again["left_out_count"].as_u64().unwrap() >= 2, "{again}");
     let path = format!("{PATH}/{}", begun["id"].as_str().unwrap());
-    let aborted =
-        server.operate(&format!("{path}/abort"), json!({"reason": "wrong group"})).await.is(200);
+    let aborted = server.operate(&format!("{path}/abort"), json!({"reason": "wrong group"})).await.is(200);
     assert_eq!((&aborted["status"], &aborted["ended_because"]), (&json!("aborted"), &json!("wrong group")));
     assert_eq!(aborted["ended_by"], "token:all");
     server.operate(&format!("{path}/abort"), json!({})).await.refuses(409, "BULK_OVER");

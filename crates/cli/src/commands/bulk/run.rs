@@ -71,7 +71,11 @@ pub(crate) async fn run(context: &Context, mut request: BulkRequest, options: &B
     request.hash = Some(plan.hash);
     request.as_of = Some(plan.as_of);
     let begun = client.bulk_operate(&request).await?;
-    let ended = if options.no_wait { begun.clone() } else { progress::follow(&client, begun.clone(), context).await? };
+    let ended = if options.no_wait {
+        begun.clone()
+    } else {
+        progress::follow(&client, begun.clone(), context).await?
+    };
     let ended = cantus_api::bulk_operation::BulkOperation {
         left_out: begun.left_out,
         left_out_count: begun.left_out_count,

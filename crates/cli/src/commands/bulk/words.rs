@@ -137,7 +137,12 @@ mod tests {
 
     #[test]
     fn an_end_counts_what_was_not_done() {
-        let ended = ended(&BulkOperation { status: Status::Completed, left_out: Vec::new(), left_out_count: None, ..operation() });
+        let ended = ended(&BulkOperation {
+            status: Status::Completed,
+            left_out: Vec::new(),
+            left_out_count: None,
+            ..operation()
+        });
         insta::assert_snapshot!(ended, @r"
         bulk_1 is completed: 2 of 5 dead letters done, 1 skipped, 1 failed
           dl_2 skipped: its event has expired
@@ -146,6 +151,9 @@ mod tests {
 
     #[test]
     fn a_running_operation_tells_its_story() {
-        insta::assert_snapshot!(story(&operation(), &Screen::fixed(TimeStyle::Relative, "2026-01-01T00:00:05Z")));
+        insta::assert_snapshot!(story(
+            &operation(),
+            &Screen::fixed(TimeStyle::Relative, "2026-01-01T00:00:05Z")
+        ));
     }
 }

@@ -54,7 +54,9 @@ impl Replay {
         let Some(id) = single.filter(|_| !self.bulk.said()) else {
             if self.to.is_some() || self.topic.is_some() || self.wait {
                 let message = "--to, --topic and --wait are for a single dead letter";
-                return Err(Failure::usage(message).hint("name one id and none of the options for many").into());
+                return Err(Failure::usage(message)
+                    .hint("name one id and none of the options for many")
+                    .into());
             }
             let request = self.selection.request(Action::Replay, self.note);
             return bulk::run(context, request, &self.bulk).await;

@@ -40,15 +40,6 @@ impl Selection {
             fingerprint: self.group,
             ..Filter::default()
         };
-        BulkRequest {
-            action,
-            filter,
-            as_of: None,
-            dry_run: false,
-            max: None,
-            rate: None,
-            reason,
-            hash: None,
-        }
+        BulkRequest { action, filter, as_of: None, dry_run: false, max: None, rate: None, reason, hash: None }
     }
 }

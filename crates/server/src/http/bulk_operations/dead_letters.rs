@@ -63,7 +63,9 @@ pub(super) async fn select(
             Some(id) => {
                 ids.insert(id);
             }
-            None => return Err(wrong("filter.ids", &format!("names `{text}`, which is no id of a dead letter"))),
+            None => {
+                return Err(wrong("filter.ids", &format!("names `{text}`, which is no id of a dead letter")));
+            }
         }
     }
     let named = !ids.is_empty();
@@ -92,7 +94,8 @@ pub(super) async fn select(
     if named {
         for id in ids {
             if letters.binary_search_by_key(&id, |letter| letter.id).is_err() {
-                selected.leave_out(id.display(Timestamp(0)), "there is no such dead letter among those meant");
+                selected
+                    .leave_out(id.display(Timestamp(0)), "there is no such dead letter among those meant");
             }
         }
     }

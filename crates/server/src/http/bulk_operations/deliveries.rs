@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use cantus_api::bulk_operation::{Action, BulkRequest, Waiting};
 use cantus_api::error::Problem;
+use cantus_core::Timestamp;
 use cantus_core::event::EventSubject;
 use cantus_core::filter::Filter;
 use cantus_core::ids::DeliveryId;
 use cantus_core::subscription::{Stage, SubscriptionId};
 use cantus_core::topic::Pattern;
-use cantus_core::Timestamp;
 use cantus_engine::{ReadError, Reader};
 
 use super::{MEANT_MAX, Selected, too_many, wrong};
@@ -33,7 +33,9 @@ pub(super) async fn select(
             Some(id) => {
                 ids.insert(id);
             }
-            None => return Err(wrong("filter.ids", &format!("names `{text}`, which is no id of a delivery"))),
+            None => {
+                return Err(wrong("filter.ids", &format!("names `{text}`, which is no id of a delivery")));
+            }
         }
     }
     let subscription = filter.subscription.as_deref().map(SubscriptionId::parse).transpose();
@@ -87,8 +89,7 @@ pub(super) async fn select(
         }
     }
     if event.is_some() || topic.is_some() {
-        let read =
-            app.read_log(move |reader| matching(reader, found, topic.as_ref(), event.as_ref())).await;
+        let read = app.read_log(move |reader| matching(reader, found, topic.as_ref(), event.as_ref())).await;
         found = read.map_err(|failed| problem::of(failed, Place::Alone))?;
     }
     selected.deliveries = found;

@@ -41,7 +41,10 @@ pub(in crate::http) struct Meant {
 impl Meant {
     /// Returns what a bulk operation's selector means. Without a state, those the action is for are meant: but what a
     /// replay resolved is left alone.
-    pub(in crate::http) fn of_bulk(filter: &bulk_operation::Filter, action: Action) -> Result<Meant, Box<Problem>> {
+    pub(in crate::http) fn of_bulk(
+        filter: &bulk_operation::Filter,
+        action: Action,
+    ) -> Result<Meant, Box<Problem>> {
         let usual = match action {
             Action::Restore => StatusFilter::Archived,
             _ => StatusFilter::Open,
