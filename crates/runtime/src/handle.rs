@@ -11,11 +11,12 @@ use cantus_core::event::Event;
 use cantus_core::fact::{Fact, Receipt};
 use cantus_core::subscription::SubscriptionId;
 use cantus_core::{Coordinator, Position, Refusal, Text, Timestamp};
-use cantus_engine::Reader;
+use cantus_engine::{Housekeeping, Reader};
 use tokio::sync::{oneshot, watch};
 
 use crate::admission::{Admission, Draft};
 use crate::clock::Clock;
+use crate::housekeeping::{Bell, Mask, Report, Status};
 use crate::mailbox::{Full, Item, Mailbox};
 
 /// Why something asked was not done.
@@ -98,6 +99,14 @@ pub(crate) struct Shared {
     pub(crate) space_low: AtomicBool,
     pub(crate) stopping: watch::Sender<bool>,
     pub(crate) exec: Option<crate::delivery::exec::Exec>,
+    /// What nobody may see.
+    pub(crate) mask: Arc<Mask>,
+    /// Wakes the housekeeper.
+    pub(crate) bell: Bell,
+    /// What the housekeeper has done and found.
+    pub(crate) housekeeping: Status,
+    /// What is done to sealed data; None for an engine that has none.
+    pub(crate) log: Option<Arc<dyn Housekeeping>>,
 }
 
 /// How often an answer that was checked against definitions which changed meanwhile is checked again.
@@ -316,6 +325,35 @@ impl Handle {
     /// Returns what runs programs, for reading their output.
     pub fn exec(&self) -> Option<&crate::delivery::exec::Exec> {
         self.shared.exec.as_ref()
+    }
+
+    /// Returns what housekeeping has done and found.
+    pub fn housekeeping(&self) -> Report {
+        self.shared.housekeeping.report()
+    }
+
+    /// Asks for a pass of housekeeping now, and waits for its end, or for that of the server.
+    pub async fn keep_house(&self) -> Report {
+        let mut stopping = self.shared.stopping.subscribe();
+        let over = self.shared.housekeeping.next_pass();
+        self.shared.bell.ring();
+        if self.shared.log.is_some() {
+            tokio::select! {
+                () = over => {}
+                () = stops(&mut stopping) => {}
+            }
+        }
+        self.housekeeping()
+    }
+
+    /// Returns what is hidden: erased, or past its topic's retention.
+    pub fn hidden(&self) -> Arc<cantus_core::retention::Hidden> {
+        self.shared.mask.hidden()
+    }
+
+    /// Returns what is done to sealed data; None when nothing is kept on disk.
+    pub fn log(&self) -> Option<Arc<dyn Housekeeping>> {
+        self.shared.log.clone()
     }
 
     pub(crate) fn answer_pull(&self, waiter: u64, deliveries: Vec<Pulled>) {

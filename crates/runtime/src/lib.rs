@@ -7,13 +7,14 @@
 //!                        └───────── feeder (match) ◀──┘           effects ─▶ delivery ─▶ outcomes ─▶ mailbox
 //! ```
 //! Read `handle` (what surfaces may ask), `mailbox`, `turn`, `writer` (what leaves when), `feeder` (who wants which
-//! event), `delivery` (how attempts are carried out), then `recovery` and `clock`.
+//! event), `delivery` (how attempts are carried out), then `recovery`, `clock` and `housekeeping` (what goes, and when).
 
 mod admission;
 mod clock;
 pub mod delivery;
 mod feeder;
 mod handle;
+pub mod housekeeping;
 mod mailbox;
 pub mod observe;
 mod recovery;

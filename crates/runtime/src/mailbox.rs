@@ -1,12 +1,14 @@
 //! What is asked of the turn: two bounded queues, so that a flood of publishes never starves outcomes and timers.
 
 use std::collections::VecDeque;
+use std::sync::mpsc::SyncSender;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use cantus_core::command::{Answer, Command, Now};
 use cantus_core::coordinator::Offers;
-use cantus_core::{Coordinator, Timestamp};
+use cantus_core::{Coordinator, Position, Timestamp};
+use cantus_engine::Frozen;
 use tokio::sync::oneshot;
 
 use crate::handle::Failed;
@@ -36,6 +38,8 @@ pub(crate) enum Item {
     Read(ReadFn),
     /// Events that match subscriptions.
     Offers(Offers),
+    /// All state as of a position that is at least this one; None when there is no checkpoint.
+    Freeze(Position, SyncSender<Option<Box<dyn Frozen>>>),
 }
 
 /// The queues of one turn.

@@ -16,16 +16,17 @@ use cantus_core::event::Event;
 use cantus_core::fact::Recorded;
 use cantus_core::topic::TopicName;
 use cantus_core::{Coordinator, Position, Refusal, Text, Timestamp};
-use cantus_engine::{AppendError, Checkpoint, Engine};
+use cantus_engine::{AppendError, Checkpoint, Engine, Housekeeping};
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
 use crate::admission::{Admission, Draft};
-use crate::clock::{Clock, MachineTime, TimeSource};
+use crate::clock::{Clock, TimeSource};
 use crate::delivery::Workers;
 use crate::delivery::exec::{Exec, Keep};
 use crate::feeder::{self, Feeder};
 use crate::handle::{Handle, Shared};
+use crate::housekeeping::{self, Bell, Keeper, Mask, Masked, Status};
 use crate::mailbox::Mailbox;
 use crate::observe::Observer;
 use crate::recovery::{self, Recovered, RecoveryError};
@@ -113,6 +114,10 @@ pub struct Config {
     pub exec: Option<ExecSettings>,
     /// Who watches.
     pub observer: Arc<dyn Observer>,
+    /// What is done to sealed data, and how; None leaves everything as it is.
+    pub housekeeping: Option<(Arc<dyn Housekeeping>, housekeeping::Settings)>,
+    /// What clocks look at.
+    pub time: Arc<dyn TimeSource>,
     /// Called when the log has failed: the process must end. The default ends it with exit code 70.
     pub on_broken: Box<dyn Fn(&str) + Send + Sync>,
 }
@@ -165,10 +170,11 @@ impl Made {
         let coordinator = recovered.coordinator;
         let (durable, durable_seen) = watch::channel(coordinator.state.position);
         let (stopping, _) = watch::channel(false);
+        let mask = Arc::new(Mask::of(&coordinator.state));
         let shared = Arc::new(Shared {
             mailbox: Mailbox::new(),
             admission: Admission::new(&coordinator.state),
-            reader: engine.reader(),
+            reader: Arc::new(Masked::new(engine.reader(), mask.clone())),
             durable: durable_seen,
             clock: Clock::over(time, coordinator.state.at),
             auto_create: config.auto_create,
@@ -177,6 +183,10 @@ impl Made {
             space_low: AtomicBool::new(false),
             stopping,
             exec,
+            mask,
+            bell: Bell::default(),
+            housekeeping: Status::default(),
+            log: config.housekeeping.as_ref().map(|(log, _)| log.clone()),
         });
         let (subjects, owed) = (feeder::Subjects::of(&coordinator.state), coordinator.owed());
         Self { handle: Handle { shared }, coordinator, subjects, owed, durable, engine }
@@ -234,7 +244,7 @@ impl Runtime {
             Some(settings) => Some(open_exec(settings).map_err(StartError::Attempts)?),
             None => None,
         };
-        let made = Made::of(engine, recovered, &config, exec, Arc::new(MachineTime));
+        let made = Made::of(engine, recovered, &config, exec, config.time.clone());
         let Made { handle, coordinator, subjects, owed, durable, engine } = made;
         let (shared, tasks) = (handle.shared.clone(), TaskTracker::new());
         let feeder_inbox = Arc::new(feeder::Inbox::new());
@@ -269,9 +279,13 @@ impl Runtime {
         let start = Start { version: Text::from(config.version), wall: shared.clock.wall() };
         let started = runtime.handle.submit(Command::Start(start)).await;
         started.map_err(|failed| StartError::Start(failed.to_string()))?;
-        let feeder = Feeder::new(subjects, feeder_inbox, reader, shared);
+        let feeder = Feeder::new(subjects, feeder_inbox, shared.reader.clone(), shared.clone());
         runtime.spawn("cantus-feeder", move || feeder.run())?;
         outside.effects(owed);
+        if let Some((log, settings)) = config.housekeeping {
+            let keeper = Keeper::new(shared, log, reader, settings);
+            runtime.spawn("cantus-keeper", move || keeper.run())?;
+        }
         if let Some(exec) = runtime.handle.exec() {
             tokio::spawn(sweep(exec.clone(), runtime.handle.stopping()));
         }
@@ -302,6 +316,7 @@ impl Runtime {
                 "attempts still run; they go on under their guardians and are adopted by the next start"
             );
         }
+        shared.bell.stop();
         shared.mailbox.close();
         self.feeder.close();
         let writer = self.writer.clone();

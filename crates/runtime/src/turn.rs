@@ -4,15 +4,17 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use cantus_core::command::{Answer, Command, Now, Pulled};
 use cantus_core::coordinator::{Stepped, Stop};
 use cantus_core::effect::Effect;
+use cantus_core::retention::Hidden;
 use cantus_core::row::{Key, Loaded};
 use cantus_core::state::Rows;
 use cantus_core::{Coordinator, Position, Span, Timestamp};
-use cantus_engine::Checkpoint;
+use cantus_engine::{Checkpoint, Frozen};
 
 use crate::handle::{Failed, Shared, event_of};
 use crate::mailbox::{Item, Taken, until};
@@ -75,6 +77,8 @@ pub(crate) struct Turn {
     checkpoint_lost: bool,
     /// Rows that wait until the log is durable up to them.
     rows: Option<(Position, Timestamp, Rows)>,
+    /// Who waits for all state as of a position.
+    freezes: Vec<(Position, SyncSender<Option<Box<dyn Frozen>>>)>,
     last_checkpoint: Position,
     last_look: Timestamp,
     /// Timers rest until then: what one needs could not be read.
@@ -99,6 +103,7 @@ impl Turn {
             checkpoint: Some(checkpoint),
             checkpoint_lost: false,
             rows: None,
+            freezes: Vec::new(),
             last_checkpoint,
             last_look,
             timers_rest: None,
@@ -141,7 +146,7 @@ impl Turn {
 
     /// How long to wait for something to do.
     pub(crate) fn patience(&self) -> Duration {
-        if self.coordinator.has_dirty() || self.rows_wait() {
+        if self.coordinator.has_dirty() || self.rows_wait() || self.checkpoint_is_asked() {
             return Duration::ZERO;
         }
         let now = self.shared.clock.now();
@@ -176,6 +181,7 @@ impl Turn {
                 let now = self.now(batch);
                 batch.reads.push(read(&self.coordinator, now));
             }
+            Item::Freeze(at_least, reply) => self.freezes.push((at_least, reply)),
             Item::Offers(offers) => {
                 let mut effects = Vec::new();
                 self.coordinator.offer(offers, &mut effects);
@@ -254,6 +260,11 @@ impl Turn {
     /// A delivery's lease needs its event to be durable only, all other effects need their facts to be.
     fn collect(&self, stepped: Stepped, batch: &mut Batch) {
         let Stepped { facts, effects, .. } = stepped;
+        if facts.iter().any(|recorded| Hidden::is_changed_by(&recorded.fact)) {
+            // Before anything is read because of it.
+            self.shared.mask.follow(&self.coordinator.state);
+            self.shared.bell.ring();
+        }
         batch.facts.extend(facts);
         for effect in effects {
             match &effect {
@@ -329,6 +340,11 @@ impl Turn {
         self.collect(stepped, batch);
     }
 
+    /// Tells whether somebody waits for a checkpoint that is being taken: it goes on without a pause.
+    fn checkpoint_is_asked(&self) -> bool {
+        !self.freezes.is_empty() && self.rows.is_none()
+    }
+
     fn rows_wait(&self) -> bool {
         self.rows.as_ref().is_some_and(|(reached, ..)| *reached <= self.shared.reader.durable())
     }
@@ -353,15 +369,28 @@ impl Turn {
                 }
             }
         }
+        self.answer_freezes();
         let state = &mut self.coordinator.state;
         if self.checkpoint_lost || self.rows.is_some() {
             return;
         }
-        if state.position.0 - self.last_checkpoint.0 >= self.surroundings.pace.checkpoint_facts {
+        let asked = self.freezes.iter().any(|(at_least, _)| *at_least > self.last_checkpoint);
+        if asked || state.position.0 - self.last_checkpoint.0 >= self.surroundings.pace.checkpoint_facts {
             state.begin_checkpoint();
         }
         if let Some(complete) = state.step_checkpoint(self.surroundings.pace.checkpoint_step) {
             self.rows = Some(complete);
+        }
+    }
+
+    /// Hands all state on to whoever waits for it, once the checkpoint has got there.
+    fn answer_freezes(&mut self) {
+        let reached = self.last_checkpoint;
+        let lost = self.checkpoint_lost;
+        for (_, reply) in self.freezes.extract_if(.., |(at_least, _)| lost || *at_least <= reached) {
+            let checkpoint = self.checkpoint.as_ref().filter(|_| !lost);
+            // Who asked may have gone.
+            let _ = reply.send(checkpoint.map(|checkpoint| checkpoint.freeze()));
         }
     }
 

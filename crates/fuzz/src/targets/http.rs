@@ -120,6 +120,8 @@ async fn start() -> Server {
         wire: Arc::new(CloudEvents { limits: options.limits }),
         exec: None,
         observer: cantus_runtime::observe::Unobserved::shared(),
+        housekeeping: None,
+        time: std::sync::Arc::new(cantus_runtime::MachineTime),
         on_broken: Box::new(|reason| panic!("{reason}")),
     };
     let runtime = Runtime::start(Box::new(log), Box::new(checkpoint), config).await.expect("it starts");

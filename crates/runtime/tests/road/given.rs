@@ -12,8 +12,11 @@ use cantus_core::subscription::retry::{Class, Failure, Policy};
 use cantus_core::subscription::{Action, AfterDeadLetter, Order, Place, Subscription, SubscriptionId};
 use cantus_core::topic::{Pattern, Topic, TopicName};
 use cantus_core::{Refusal, Span, Text, hash};
-use cantus_engine::{Checkpoint, Engine, Memory, MemoryCheckpoint};
-use cantus_runtime::{Answering, Config, Draft, Handle, Parts, Publishing, PulledEvent, Runtime, Wire};
+use cantus_engine::{Checkpoint, Engine, Housekeeping, Memory, MemoryCheckpoint};
+use cantus_runtime::housekeeping::Settings;
+use cantus_runtime::{
+    Answering, Config, Draft, Handle, MachineTime, Parts, Publishing, PulledEvent, Runtime, TimeSource, Wire,
+};
 
 /// A wire format of one's own: the runtime knows none.
 pub(crate) struct Plain;
@@ -120,9 +123,11 @@ impl Disk {
         Disk::Folder(Arc::new(tempfile::tempdir().expect("a temporary folder")))
     }
 
-    fn open(&self) -> (Box<dyn Engine>, Box<dyn Checkpoint>) {
+    fn open(&self) -> (Box<dyn Engine>, Box<dyn Checkpoint>, Arc<dyn Housekeeping>) {
         match self {
-            Disk::Memory(memory, checkpoint) => (Box::new(memory.clone()), Box::new(checkpoint.clone())),
+            Disk::Memory(memory, checkpoint) => {
+                (Box::new(memory.clone()), Box::new(checkpoint.clone()), Arc::new(memory.clone()))
+            }
             Disk::Folder(folder) => {
                 let options = cantus_engine::local::Options {
                     segment_bytes_first: 64 * 1024,
@@ -131,7 +136,7 @@ impl Disk {
                     ..cantus_engine::local::Options::default()
                 };
                 let opened = cantus_engine::open(folder.path(), options).expect("the log opens");
-                (opened.engine, opened.checkpoint)
+                (opened.engine, opened.checkpoint, Arc::new(Memory::new()))
             }
         }
     }
@@ -142,6 +147,7 @@ pub(crate) struct Given {
     pub(crate) disk: Disk,
     pub(crate) runtime: Runtime,
     pub(crate) handle: Handle,
+    time: Arc<dyn TimeSource>,
 }
 
 impl Given {
@@ -156,6 +162,18 @@ impl Given {
     }
 
     pub(crate) async fn start(disk: Disk) -> Self {
+        Self::start_at(disk, Arc::new(MachineTime)).await
+    }
+
+    pub(crate) async fn start_at(disk: Disk, time: Arc<dyn TimeSource>) -> Self {
+        let (engine, checkpoint, log) = disk.open();
+        let settings = Settings {
+            // Nothing happens but when it is asked for.
+            every: Duration::from_secs(24 * 3600),
+            hold_age: Span::hours(24),
+            share: 100,
+            ..Settings::default()
+        };
         let config = Config {
             version: "test".to_owned(),
             auto_create: false,
@@ -163,22 +181,24 @@ impl Given {
             wire: Arc::new(Plain),
             exec: None,
             observer: cantus_runtime::observe::Unobserved::shared(),
+            housekeeping: Some((log, settings)),
+            time: time.clone(),
             on_broken: Box::new(|reason| panic!("the log failed: {reason}")),
         };
-        let (engine, checkpoint) = disk.open();
         let runtime = Runtime::start(engine, checkpoint, config).await.expect("a runtime starts");
-        Self { handle: runtime.handle(), runtime, disk }
+        Self { handle: runtime.handle(), runtime, disk, time }
     }
 
     pub(crate) async fn install(&self, subscriptions: Vec<(&str, Subscription)>) {
+        self.install_with(Topic::default(), subscriptions).await;
+    }
+
+    pub(crate) async fn install_with(&self, topic: Topic, subscriptions: Vec<(&str, Subscription)>) {
         let install = Install {
             hash: Text::from("test"),
             source: Text::from("test"),
             actor: Text::from("test"),
-            topics: vec![(
-                TopicName::parse("tasks").expect("legal"),
-                Topic { declared: true, ..Topic::default() },
-            )],
+            topics: vec![(TopicName::parse("tasks").expect("legal"), Topic { declared: true, ..topic })],
             agents: vec![(AgentName::parse("worker").expect("legal"), Agent::default())],
             subscriptions: subscriptions
                 .into_iter()
@@ -267,12 +287,12 @@ impl Given {
 
     /// Stops and starts again, on what was durable.
     pub(crate) async fn restarted(self) -> Self {
-        let disk = self.disk.clone();
+        let (disk, time) = (self.disk.clone(), self.time.clone());
         self.runtime.stop(Duration::from_secs(5)).await;
         if let Disk::Memory(memory, _) = &disk {
             memory.crash();
         }
-        Self::start(disk).await
+        Self::start_at(disk, time).await
     }
 }
 

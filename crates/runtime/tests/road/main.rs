@@ -2,4 +2,5 @@
 
 mod given;
 mod inbox;
+mod keeping;
 mod restart;

@@ -107,6 +107,8 @@ impl Server {
             wire: Arc::new(CloudEvents { limits: options.limits }),
             exec: None,
             observer: cantus_runtime::observe::Unobserved::shared(),
+            housekeeping: None,
+            time: std::sync::Arc::new(cantus_runtime::MachineTime),
             on_broken: Box::new(|reason| panic!("{reason}")),
         };
         let runtime = Runtime::start(opened.engine, opened.checkpoint, config).await.unwrap();

@@ -47,6 +47,8 @@ impl Given {
             wire: Arc::new(CloudEvents::default()),
             exec: None,
             observer: cantus_runtime::observe::Unobserved::shared(),
+            housekeeping: None,
+            time: std::sync::Arc::new(cantus_runtime::MachineTime),
             on_broken: Box::new(|reason| panic!("the log failed: {reason}")),
         };
         let log = Memory::new();

@@ -64,6 +64,8 @@ pub(super) async fn start_server(options: StartOptions, stop: impl Future<Output
             cwd: folder_of(options.file.as_deref())?,
         }),
         observer: cantus_runtime::observe::Unobserved::shared(),
+        housekeeping: None,
+        time: std::sync::Arc::new(cantus_runtime::MachineTime),
         on_broken: Box::new(|_| std::process::exit(cantus_runtime::EXIT_BROKEN)),
     };
     let runtime = Runtime::start(opened.engine, opened.checkpoint, config)

@@ -102,6 +102,10 @@ impl Attempts {
         self.root.join(&attempt.delivery)
     }
 
+    pub(super) fn root(&self) -> PathBuf {
+        self.root.clone()
+    }
+
     pub(super) fn open_list(&self) -> PathBuf {
         self.root.join(".open")
     }

@@ -8,6 +8,9 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cantus_core::Position;
+use cantus_core::ids::DeliveryId;
+
 use super::attempt::{self, AttemptId, Attempts, Survivor};
 use super::life::{self, Watch};
 use super::logs::{self, Chunk, Stream};
@@ -174,6 +177,14 @@ impl Exec {
     /// Fails with [`io::ErrorKind::NotFound`] if the attempt has no folder (never started, or swept).
     pub fn log(&self, attempt: &AttemptId, stream: Stream, offset: u64, limit: usize) -> io::Result<Chunk> {
         logs::read(&self.attempts.folder(attempt), stream, offset, limit)
+    }
+
+    /// Removes everything that is kept of the deliveries of some events, told by their positions. Also of attempts that
+    /// still run: their programs are ended by their leases, which are gone.
+    pub(crate) fn erase(&self, is_erased: &dyn Fn(Position) -> bool) -> io::Result<usize> {
+        sweep::erase(&self.attempts, &|delivery| {
+            DeliveryId::parse(delivery).is_some_and(|id| is_erased(id.position))
+        })
     }
 
     /// Removes the oldest collected attempts that are not to be kept; a bounded number per call.

@@ -87,6 +87,38 @@ pub(super) fn forget(attempts: &Attempts, attempt: &AttemptId) -> io::Result<()>
     Ok(())
 }
 
+/// Removes all folders and markers of the deliveries that `is_meant` tells by their ids. Returns how many.
+pub(super) fn erase(attempts: &Attempts, is_meant: &dyn Fn(&str) -> bool) -> io::Result<usize> {
+    let mut removed = 0;
+    for name in attempt::names(&attempts.root())? {
+        let name = name?;
+        if is_meant(&name) {
+            gone(fs::remove_dir_all(attempts.root().join(&name)))?;
+            removed += 1;
+        }
+    }
+    for name in attempt::names(&attempts.open_list())? {
+        let name = name?;
+        if AttemptId::from_marker(&name).is_some_and(|attempt| is_meant(attempt.delivery())) {
+            gone(fs::remove_file(attempts.open_list().join(&name)))?;
+        }
+    }
+    for name in attempt::names(&attempts.collected_list())? {
+        if let Some(one) = Collected::parse(name?).filter(|one| is_meant(one.attempt.delivery())) {
+            gone(fs::remove_file(attempts.collected_list().join(&one.name)))?;
+        }
+    }
+    Ok(removed)
+}
+
+/// Somebody else may have removed it.
+fn gone(removed: io::Result<()>) -> io::Result<()> {
+    match removed {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
 struct Collected {
     name: String,
     at_ms: u64,
