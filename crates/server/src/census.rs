@@ -52,6 +52,12 @@ pub(crate) struct Subscription {
     pub(crate) died: u64,
     pub(crate) leased: u64,
     pub(crate) retrying: u64,
+    /// Workers that wait for its deliveries.
+    pub(crate) waiters: u64,
+    /// When the oldest event was recorded that is not done with.
+    pub(crate) oldest: Option<Timestamp>,
+    /// Whether its attempts are ours to carry out.
+    pub(crate) pushed: bool,
     waiting: u64,
     read: Position,
     topics: Vec<Pattern>,
@@ -145,6 +151,9 @@ impl Subscription {
             died: it.died,
             leased: counts.leased as u64,
             retrying: counts.retrying as u64,
+            waiters: counts.waiters as u64,
+            oldest: counts.oldest,
+            pushed: !matches!(it.definition().action, subscription::Action::Inbox),
             waiting: counts.waiting as u64,
             read: read_up_to(it.definition(), &counts),
             topics: it.definition().topics.clone(),

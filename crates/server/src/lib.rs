@@ -15,6 +15,7 @@ mod idempotency;
 pub mod install;
 mod lookup;
 mod metrics;
+pub mod observe;
 pub mod options;
 mod patient;
 mod problem;

@@ -11,7 +11,8 @@ use http::{Method, StatusCode};
 use tokio::sync::watch;
 
 /// Upper bounds of durations, in seconds, as OpenTelemetry recommends them.
-const BOUNDS: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
+pub(crate) const BOUNDS: [f64; 14] =
+    [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
 /// Upper bounds of durations of appends, in seconds: a sync takes from tens of microseconds to seconds.
 const APPEND_BOUNDS: [f64; 14] =
     [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
@@ -35,7 +36,7 @@ struct Counted {
 }
 
 #[derive(Clone, Debug, Default)]
-struct Histogram {
+pub(crate) struct Histogram {
     counts: [u64; 14],
     count: u64,
     sum_seconds: f64,
@@ -127,7 +128,12 @@ impl Metrics {
 }
 
 impl Histogram {
-    fn observe(&mut self, took: Duration, bounds: &[f64; 14]) {
+    /// Returns how many were observed.
+    pub(crate) fn count(&self) -> u64 {
+        self.count
+    }
+
+    pub(crate) fn observe(&mut self, took: Duration, bounds: &[f64; 14]) {
         let seconds = took.as_secs_f64();
         for (count, bound) in self.counts.iter_mut().zip(bounds) {
             *count += u64::from(seconds <= *bound);
@@ -165,7 +171,13 @@ impl Page {
         let _ = writeln!(self.0, " {value}");
     }
 
-    fn histogram(&mut self, name: &str, labels: &[(&str, &str)], histogram: &Histogram, bounds: &[f64; 14]) {
+    pub(crate) fn histogram(
+        &mut self,
+        name: &str,
+        labels: &[(&str, &str)],
+        histogram: &Histogram,
+        bounds: &[f64; 14],
+    ) {
         let bucket = format!("{name}_bucket");
         for (bound, count) in bounds.iter().zip(histogram.counts) {
             let bound = bound.to_string();

@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use cantus_api::definition::{Permission, Sandbox};
 use cantus_api::event::Limits;
+
+use crate::observe::Observation;
 
 /// How a server is set up. [`ServerOptions::dev`] and [`ServerOptions::serve`] give sound values.
 #[derive(Clone, Debug)]
@@ -47,6 +50,8 @@ pub struct ServerOptions {
     pub body_timeout: Duration,
     /// How long an answer may be stuck with a client that does not read.
     pub write_timeout: Duration,
+    /// What is told of attempts and publishes.
+    pub observation: Arc<Observation>,
     /// How long requests may go on after the server was asked to stop.
     pub drain: Duration,
 }
@@ -133,6 +138,7 @@ impl ServerOptions {
             header_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(30),
+            observation: Arc::default(),
             drain: Duration::from_secs(10),
         }
     }

@@ -10,3 +10,4 @@ mod production;
 mod schemas;
 mod server;
 mod story;
+mod traces;

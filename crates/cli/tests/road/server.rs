@@ -17,6 +17,7 @@ pub(crate) struct Server {
     port: u16,
     path: Option<String>,
     mode: &'static str,
+    variables: Vec<(String, String)>,
 }
 
 impl Server {
@@ -36,11 +37,24 @@ impl Server {
     }
 
     fn start_as(mode: &'static str, file: Option<&Path>, path: Option<String>) -> Self {
-        let dir = tempfile::tempdir().expect("a temporary folder");
-        let port = TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("bound").port();
-        let mut server = Self { child: None, dir, file: file.map(Path::to_owned), port, path, mode };
+        let mut server = Self::not_yet(mode, file, path);
         server.begin();
         server
+    }
+
+    /// Starts `cantus dev` with a file and variables of its own.
+    pub(crate) fn start_with_variables(file: &Path, variables: &[(&str, &str)]) -> Self {
+        let mut server = Self::not_yet("dev", Some(file), None);
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        server.variables = variables.iter().map(owned).collect();
+        server.begin();
+        server
+    }
+
+    fn not_yet(mode: &'static str, file: Option<&Path>, path: Option<String>) -> Self {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let port = TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("bound").port();
+        Self { child: None, dir, file: file.map(Path::to_owned), port, path, mode, variables: Vec::new() }
     }
 
     /// Starts the server's process and waits until it is ready.
@@ -59,6 +73,7 @@ impl Server {
         if let Some(path) = &self.path {
             command.env("PATH", path);
         }
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command.current_dir(self.dir.path()).env_remove("CANTUS_URL").env_remove("CANTUS_TOKEN");
         command.stdin(Stdio::null()).stdout(log.try_clone().expect("a second handle")).stderr(log);
         self.child = Some(command.spawn().expect("the binary starts"));

@@ -368,6 +368,15 @@ impl Lanes {
         self.lanes.iter().flat_map(|lane| lane.ready.values().chain(lane.behind.values().flatten()))
     }
 
+    /// Returns when the oldest event that waits in memory was recorded.
+    pub fn oldest(&self) -> Option<Timestamp> {
+        let first = self.lanes.iter().flat_map(|lane| {
+            let behind = lane.behind.values().filter_map(VecDeque::front);
+            lane.ready.values().next().into_iter().chain(behind)
+        });
+        first.map(|waiting| waiting.recorded_at).min()
+    }
+
     /// Finds out where a waiting delivery stands.
     pub fn place(&self, lane: usize, slot: Slot, key: Option<u64>) -> Place {
         let it = &self.lanes[lane];

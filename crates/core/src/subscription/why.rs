@@ -200,9 +200,16 @@ impl Coordinator {
             leased: lanes.leased,
             retrying: lanes.retrying,
             waiters: lanes.waiters(),
+            oldest: self.oldest(number),
             floors: lanes.floors(),
             heads: [0, 1, 2, 3].map(|lane| lanes.head(lane)),
         }
+    }
+
+    fn oldest(&self, number: u32) -> Option<Timestamp> {
+        let open = self.state.subscriptions.get(&number)?.open.values().next().map(|open| open.recorded_at);
+        let waits = self.lanes.get(&number)?.oldest();
+        open.into_iter().chain(waits).min()
     }
 }
 
@@ -217,6 +224,8 @@ pub struct Counts {
     pub retrying: usize,
     /// How many workers wait.
     pub waiters: usize,
+    /// When the oldest event was recorded that waits, is worked on, or waits for a retry.
+    pub oldest: Option<Timestamp>,
     /// Everything up to here was taken.
     pub floors: [Position; 4],
     /// Everything up to here was read.

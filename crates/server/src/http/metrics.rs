@@ -7,6 +7,9 @@ use bytes::Bytes;
 use cantus_core::Timestamp;
 use http::StatusCode;
 
+mod attempts;
+mod process;
+
 use super::answer;
 use super::call::Call;
 use super::route::{Answered, Route};
@@ -55,10 +58,14 @@ async fn page(app: &App) -> String {
     page.family("cantus_build_info", "gauge", "The version that runs; always 1.");
     page.line("cantus_build_info", &labels, 1.0);
     match census::take(&app.handle).await {
-        Ok(census) => write(&mut page, &census, app.now()),
+        Ok(census) => {
+            write(&mut page, &census, app.now());
+            attempts::write(&mut page, &census, app.options.observation.counts());
+        }
         // What is counted without state is still worth having.
         Err(failed) => tracing::debug!(%failed, "metrics without state"),
     }
+    process::write(&mut page);
     app.metrics.write(&mut page);
     page.into_text()
 }
@@ -89,6 +96,21 @@ fn write(page: &mut Page, census: &Census, now: Timestamp) {
         "gauge",
         "Events that wait for the subscription, or that it has not looked at; no more than these.",
     );
+    let living = || census.subscriptions.iter().filter(|(_, it)| !it.removed);
+    let waited = living().map(|(number, it)| {
+        let oldest = it.oldest.map_or(0.0, |oldest| now.since(oldest).0.max(0) as f64 / 1000.0);
+        ([id(number)], oldest)
+    });
+    // Of the rest, the longest counts.
+    Series::with(["subscription"], waited, f64::max).write(
+        page,
+        "cantus_consumer_lag_seconds",
+        "gauge",
+        "Age of the oldest event that the subscription has not done with.",
+    );
+    let waiters = census.sum(|it| if it.removed { 0 } else { it.waiters });
+    page.family("cantus_agents_connected", "gauge", "Workers that wait for deliveries, by how.");
+    page.line("cantus_agents_connected", &[("transport", "http")], waiters as f64);
     let outcomes = census.subscriptions.iter().flat_map(|(number, it)| {
         [([id(number), "acked"], it.acked as f64), ([id(number), "dead"], it.died as f64)]
     });

@@ -29,6 +29,7 @@ use crate::convert::event::{Blanks, Cause, fill};
 use crate::convert::{receipt, time};
 use crate::idempotency;
 use crate::lookup;
+use crate::observe::{self, Sending};
 use crate::problem::{self, Place, parameter};
 use relocate::relocate;
 
@@ -101,6 +102,8 @@ async fn publish(
     let headers = ce_headers(&call.headers);
     let place = mode.place(&body);
     let told = |problem: Box<Problem>| relocate(problem, mode, &body);
+    let sending = call.app.options.observation.begin_send(call.trace_parent());
+    let context = sending.as_ref().map(Sending::trace_parent);
     let sent = Sent {
         content_type: content_type.clone(),
         headers: headers.clone(),
@@ -108,7 +111,7 @@ async fn publish(
         place,
         topic,
         topic_default,
-        trace_parent: call.trace_parent().map(str::to_owned),
+        trace_parent: context.or_else(|| call.trace_parent().map(str::to_owned)),
         limits,
     };
     let prepared = if body.len() <= INLINE_BYTES_MAX {
@@ -133,9 +136,15 @@ async fn publish(
         actor: call.caller.actor.clone(),
         idempotency,
     };
+    let about = sending.as_ref().and_then(|_| observe::Sent::of(&publishing.drafts));
     let (began, count) = (Instant::now(), publishing.drafts.len());
     let published = call.app.handle.publish(publishing).await;
-    let (receipts, replayed) = published.map_err(|failed| told(problem::of(failed, place)))?;
+    let published = published.map_err(|failed| told(problem::of(failed, place)));
+    if let (Some(sending), Some(about)) = (sending, about) {
+        let ended = published.as_ref().map(|(receipts, _)| receipts.as_slice());
+        call.app.options.observation.end_send(sending, &about, ended.map_err(|problem| &*problem.code));
+    }
+    let (receipts, replayed) = published?;
     call.app.metrics.appended(count, began.elapsed());
     let mut response = answer::json(StatusCode::ACCEPTED, &Receipts { results: receipt::all(&receipts) })?;
     mark_replayed(&mut response, replayed);

@@ -106,7 +106,7 @@ impl Server {
             limits: Limits::default(),
             wire: Arc::new(CloudEvents { limits: options.limits }),
             exec: None,
-            observer: cantus_runtime::observe::Unobserved::shared(),
+            observer: options.observation.clone(),
             housekeeping: None,
             time: std::sync::Arc::new(cantus_runtime::MachineTime),
             on_broken: Box::new(|reason| panic!("{reason}")),

@@ -133,6 +133,39 @@ async fn metrics_count_what_there_is() {
 }
 
 #[tokio::test]
+async fn metrics_tell_what_attempts_came_to() {
+    let server = Server::dev().await;
+    server.publish("e1", "A", json!(1)).await;
+    let before = server.get("/metrics").await.text;
+    let lag = |text: &str| {
+        text.lines()
+            .any(|line| line.starts_with("cantus_consumer_lag_seconds{subscription=\"worker/tasks\"} "))
+    };
+    assert!(lag(&before), "{before}");
+    server.bury().await;
+    server.publish("e2", "A", json!(1)).await;
+    let delivery = server.pull().await;
+    let path = format!("/v1/deliveries/{}/ack", delivery["delivery"].as_str().unwrap());
+    server.post(&path, json!({"token": delivery["token"]})).await.is(200);
+    *server.app.metrics.page.lock().await = None;
+    let text = server.get("/metrics").await.text;
+    for line in [
+        "cantus_attempts_total{subscription=\"worker/tasks\",outcome=\"acked\",class=\"\"} 1",
+        "cantus_attempts_total{subscription=\"worker/tasks\",outcome=\"failed\",class=\"invalid_payload\"} 1",
+        "cantus_delivery_duration_seconds_count{subscription=\"worker/tasks\"} 1",
+        "messaging_client_consumed_messages_total{messaging_system=\"cantus\"} 2",
+        "cantus_consumer_lag_seconds{subscription=\"worker/tasks\"} 0",
+        "cantus_agents_connected{transport=\"http\"} 0",
+    ] {
+        assert!(text.lines().any(|it| it == line), "{line}\n{text}");
+    }
+    assert!(
+        text.contains("\nprocess_resident_memory_bytes ") && text.contains("\nprocess_cpu_seconds_total "),
+        "{text}"
+    );
+}
+
+#[tokio::test]
 async fn a_body_that_is_not_the_json_of_its_route_is_refused() {
     let server = Server::dev().await;
     let bearer = format!("Bearer {TOKEN}");

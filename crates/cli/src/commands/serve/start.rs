@@ -14,6 +14,7 @@ use cantus_runtime::{Config, ExecSettings, Handle, Runtime};
 use cantus_server::convert::definition::Defaults;
 use cantus_server::convert::wire::CloudEvents;
 use cantus_server::install::install;
+use cantus_server::observe::{Observation, Settings};
 use cantus_server::options::{Hook, Mode as ServerMode, Secret, ServerOptions, TokenGrant};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -46,7 +47,9 @@ pub(super) async fn start_server(options: StartOptions, stop: impl Future<Output
     }
     exit_on_panic();
     let program_token = token::of_programs(&options.data_dir.join("programs.token"))?;
-    let server = server_options(&options, address, &program_token)?;
+    let mut server = server_options(&options, address, &program_token)?;
+    let observation = observation()?;
+    server.observation = observation.clone();
     let defaults = Defaults { sandbox: server.sandbox, dedupe: options.server.dedupe };
     let config = Config {
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -63,7 +66,7 @@ pub(super) async fn start_server(options: StartOptions, stop: impl Future<Output
             token: Some(program_token),
             cwd: folder_of(options.file.as_deref())?,
         }),
-        observer: cantus_runtime::observe::Unobserved::shared(),
+        observer: observation.clone(),
         housekeeping: None,
         time: std::sync::Arc::new(cantus_runtime::MachineTime),
         on_broken: Box::new(|_| std::process::exit(cantus_runtime::EXIT_BROKEN)),
@@ -72,6 +75,7 @@ pub(super) async fn start_server(options: StartOptions, stop: impl Future<Output
         .await
         .context("the state cannot be rebuilt")?;
     let handle = runtime.handle();
+    observation.follow(handle.clone());
     let source = options.file.as_ref().map_or_else(|| "none".to_owned(), |file| file.display().to_string());
     if let Err(problem) = install(&handle, &options.definitions, &source, "file", &defaults).await {
         runtime.stop(DRAIN).await;
@@ -83,7 +87,19 @@ pub(super) async fn start_server(options: StartOptions, stop: impl Future<Output
     (options.ready)(address);
     let served = cantus_server::run(handle, server, listener, stop).await;
     runtime.stop(DRAIN).await;
+    observation.finish().await;
     served.context("the server has failed")
+}
+
+/// Counts attempts, and sends traces where the standard variables of OpenTelemetry say so.
+fn observation() -> Result<Arc<Observation>> {
+    let failed = |error: &dyn std::error::Error| {
+        Failure::failed(cantus_runtime::telemetry::chain(error))
+            .hint("unset the OTEL_ variables to send no traces")
+    };
+    let settings = Settings::read(env!("CARGO_PKG_VERSION"), |name| std::env::var(name).ok());
+    let settings = settings.map_err(|error| failed(&error))?;
+    Ok(Arc::new(Observation::new(settings).map_err(|error| failed(&error))?))
 }
 
 fn open(data_dir: &Path) -> Result<cantus_engine::Opened> {
