@@ -200,6 +200,15 @@ impl Node {
         self.handle.shared.mailbox.outcome(Item::Offers(offers)).is_ok()
     }
 
+    /// As [`Node::feed`], and what was found never comes to the turn: for whoever wants to see that it is missed.
+    pub fn lose_feed(&mut self) {
+        if self.starting.is_none()
+            && let Some(taken) = self.inbox.take(Duration::ZERO)
+        {
+            drop(self.feeder.step(taken));
+        }
+    }
+
     /// Tells whether a turn would find something to do.
     pub fn has_turn(&self) -> bool {
         !self.handle.shared.mailbox.is_empty() || self.turn.patience().is_zero()

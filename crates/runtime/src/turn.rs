@@ -333,8 +333,11 @@ impl Turn {
         }
         let mut stepped = Stepped::default();
         let now = self.now(batch);
-        let lag = if last { 1 } else { self.surroundings.pace.cursor_lag };
-        if let Err(stop) = self.coordinator.note_cursors(now, lag, &mut stepped) {
+        let noted = match last {
+            true => self.coordinator.note_cursors(now, 1, &mut stepped),
+            false => self.coordinator.note_quiet_cursors(now, self.surroundings.pace.cursor_lag, &mut stepped),
+        };
+        if let Err(stop) = noted {
             self.broken(&format!("{stop:?}"));
         }
         self.collect(stepped, batch);

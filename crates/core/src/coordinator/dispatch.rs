@@ -125,7 +125,17 @@ impl Coordinator {
         Ok(())
     }
 
-    /// Writes the floors of all subscriptions down, where they moved: before a stop, and when nothing else is to do.
+    /// Writes the floors of quiet subscriptions down that lag by so many positions. These facts move the end of the log
+    /// themselves: what counts is how far it moves beyond them, or many subscriptions would write for ever on an idle server.
+    ///
+    /// # Errors
+    /// When the log is damaged.
+    pub fn note_quiet_cursors(&mut self, now: Now, lag: u64, stepped: &mut Stepped) -> Result<(), Stop> {
+        let own = self.lanes.len() as u64 * 2;
+        self.note_cursors(now, lag.max(own), stepped)
+    }
+
+    /// Writes the floors of all subscriptions down, where they moved: before a stop.
     ///
     /// # Errors
     /// When the log is damaged.
