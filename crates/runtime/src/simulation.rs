@@ -22,7 +22,6 @@ use tokio::sync::oneshot::error::TryRecvError;
 
 pub use crate::delivery::Said;
 
-use crate::clock::TimeSource;
 use crate::delivery::{Attempt, settlement, transformed};
 use crate::feeder::{self, Feeder};
 use crate::handle::{Failed, Handle, Publishing, event_of};
@@ -35,8 +34,6 @@ use crate::writer::{Outlet, Writer};
 
 /// What a stepped node takes from outside.
 pub struct Outside {
-    /// Its time.
-    pub time: Arc<dyn TimeSource>,
     /// Draws the numbers that decisions get.
     pub chance: Box<dyn FnMut() -> u64 + Send>,
     /// A checkpoint begins after so many facts.
@@ -124,7 +121,7 @@ impl Node {
     ) -> Result<Self, StartError> {
         let reader = engine.reader();
         let recovered = recovery::recover(reader.as_ref(), checkpoint.as_ref(), config.limits.clone())?;
-        let made = Made::of(engine, recovered, &config, None, outside.time);
+        let made = Made::of(engine, recovered, &config, None, config.time.clone());
         let Made { handle, coordinator, subjects, owed, durable, engine } = made;
         let inbox = Arc::new(feeder::Inbox::new());
         let out = Arc::new(Out {

@@ -335,7 +335,9 @@ impl Turn {
         let now = self.now(batch);
         let noted = match last {
             true => self.coordinator.note_cursors(now, 1, &mut stepped),
-            false => self.coordinator.note_quiet_cursors(now, self.surroundings.pace.cursor_lag, &mut stepped),
+            false => {
+                self.coordinator.note_quiet_cursors(now, self.surroundings.pace.cursor_lag, &mut stepped)
+            }
         };
         if let Err(stop) = noted {
             self.broken(&format!("{stop:?}"));

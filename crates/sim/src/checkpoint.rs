@@ -69,7 +69,6 @@ impl KeptRows {
     pub(crate) fn was_ahead(&self) -> Option<String> {
         self.ahead.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
-
 }
 
 impl Checkpoint for KeptRows {
@@ -101,9 +100,12 @@ impl Checkpoint for KeptRows {
         let mut versions = self.lock();
         let mut next = versions.back().cloned().unwrap_or_default();
         if reached < next.reached {
-            return Err(CheckpointError(format!("rows of {reached} come after those of {}", next.reached).into()));
+            return Err(CheckpointError(
+                format!("rows of {reached} come after those of {}", next.reached).into(),
+            ));
         }
-        if let Some(durable) = self.log.as_ref().map(|log| log.durable()).filter(|durable| reached > *durable) {
+        if let Some(durable) = self.log.as_ref().map(|log| log.durable()).filter(|durable| reached > *durable)
+        {
             *self.ahead.lock().unwrap_or_else(PoisonError::into_inner) =
                 Some(format!("rows of {reached} were written while the log was durable up to {durable}"));
         }

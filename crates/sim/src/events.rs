@@ -4,8 +4,7 @@ use bytes::Bytes;
 use cantus_core::agent::{AgentName, Origin};
 use cantus_core::event::{Data, Event, Form, Kind, Payload, Priority};
 use cantus_core::subscription::{
-    Action, AfterDeadLetter, ExecAction, Feed, Place, PublishAction, Sandbox, Subscription,
-    SubscriptionId,
+    Action, AfterDeadLetter, ExecAction, Feed, Place, PublishAction, Sandbox, Subscription, SubscriptionId,
 };
 use cantus_core::topic::{Pattern, Topic, TopicName};
 use cantus_core::{Span, Text};

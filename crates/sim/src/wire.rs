@@ -30,7 +30,8 @@ impl Wire for Plain {
     fn compose(&self, parts: Parts, answering: &Answering<'_>) -> Result<Draft, Refusal> {
         let mut event = Event::clone(answering.event);
         // The same attempt answers the same event, whoever asks again.
-        event.id = Text::from(format!("{}-{}-{}", answering.event.id, answering.agent.bare(), parts.event_type));
+        event.id =
+            Text::from(format!("{}-{}-{}", answering.event.id, answering.agent.bare(), parts.event_type));
         event.source = answering.agent.text().clone();
         event.event_type = parts.event_type;
         event.causation_id = Some(answering.event.id.clone());

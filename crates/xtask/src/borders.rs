@@ -34,6 +34,7 @@ const INSIDE: &[(&str, &[&str])] = &[
         "cantus-fuzz",
         &["cantus-server", "cantus-runtime", "cantus-engine", "cantus-core", "cantus-api", "cantus-file"],
     ),
+    ("cantus-sim", &["cantus-runtime", "cantus-engine", "cantus-core"]),
     ("xtask", &["cantus-api", "cantus-client"]),
 ];
 

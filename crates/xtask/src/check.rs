@@ -8,7 +8,7 @@ use clap::Args;
 
 use crate::step::{Step, run_all, shown};
 use crate::workspace::{Workspace, cargo};
-use crate::{borders, deny};
+use crate::{borders, campaign, deny};
 
 /// What `check` is told.
 #[derive(Debug, Args)]
@@ -19,7 +19,7 @@ pub(crate) struct Options {
     /// Install cargo-deny beside the build's files if it is missing; so too where CI=true
     #[arg(long)]
     install: bool,
-    /// Run only these steps: format, borders, clippy, test, doc, deny
+    /// Run only these steps: format, borders, clippy, test, sim, doc, deny
     #[arg(long, value_name = "STEP", value_delimiter = ',', conflicts_with = "skip")]
     only: Vec<String>,
     /// Leave these steps out
@@ -37,6 +37,7 @@ const STEPS: &[Step<Options>] = &[
         run: clippy,
     },
     Step { name: "test", what: "cargo test --workspace --locked", run: test },
+    Step { name: "sim", what: "2,000 seeds of the simulation", run: sim },
     Step {
         name: "doc",
         what: "RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --workspace --locked",
@@ -78,6 +79,10 @@ fn clippy(_: &Options) -> Result<()> {
 fn test(_: &Options) -> Result<()> {
     // A snapshot that differs fails its test; none is written.
     shown(cargo().args(["test", "--workspace", "--locked"]).env("INSTA_UPDATE", "no"))
+}
+
+fn sim(_: &Options) -> Result<()> {
+    campaign::seeds(2_000)
 }
 
 fn doc(_: &Options) -> Result<()> {

@@ -74,6 +74,9 @@ pub(crate) fn open(
     for temporary in &inventory.temporaries {
         disk.unlink(temporary).doing("removing", temporary)?;
     }
+    // A process that was killed between renaming a file and syncing its directory leaves a name that only the cache has:
+    // what is written into that file from now on would be gone with it.
+    disk.sync_dir(dir).doing("syncing", dir)?;
     let mut opening = Opening {
         dir: dir.to_owned(),
         disk: disk.clone(),

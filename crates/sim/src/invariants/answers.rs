@@ -35,17 +35,28 @@ impl Answers {
                 format!("the receipt of `{}` is about `{}`", draft.event.id, receipt.id)
             })?;
             hold(receipt.position <= model.end, || {
-                format!("`{}` is told to lie at {}, the log ends at {}", receipt.id, receipt.position, model.end)
+                format!(
+                    "`{}` is told to lie at {}, the log ends at {}",
+                    receipt.id, receipt.position, model.end
+                )
             })?;
             let event = model.events.get(&receipt.position).map(|it| (&it.event, it.content));
             // A deferred event has its position; it is published at another one.
             if let Some((event, content)) = event {
                 let same = identity_of(event) == identity_of(&draft.event) && content == draft.content;
-                hold(same, || format!("`{}` is told to lie at {}, where there is `{}`", receipt.id, receipt.position, event.id))?;
+                hold(same, || {
+                    format!(
+                        "`{}` is told to lie at {}, where there is `{}`",
+                        receipt.id, receipt.position, event.id
+                    )
+                })?;
             }
             let old = receipt.position <= request.end;
             hold(!old || receipt.duplicate || replayed, || {
-                format!("`{}` was there at {} before it was asked for, and is told new", receipt.id, receipt.position)
+                format!(
+                    "`{}` was there at {} before it was asked for, and is told new",
+                    receipt.id, receipt.position
+                )
             })?;
         }
         Ok(())
@@ -81,12 +92,17 @@ impl Answers {
         let request = told.request;
         match refusal {
             Refusal::RevisionConflict { stream, expected, actual } => {
-                hold(expected != actual, || format!("revision {expected} of `{stream}` is refused as wrong"))?;
+                hold(expected != actual, || {
+                    format!("revision {expected} of `{stream}` is refused as wrong")
+                })?;
                 let history = model.streams.get(stream).map_or(&[][..], Vec::as_slice);
                 let before = history.iter().rev().find(|(position, _)| *position <= request.end);
                 let least = before.map_or(0, |(_, revision)| *revision);
                 hold((least..=model.revision(stream)).contains(actual), || {
-                    format!("`{stream}` is told to be at {actual}; it was at {least} to {}", model.revision(stream))
+                    format!(
+                        "`{stream}` is told to be at {actual}; it was at {least} to {}",
+                        model.revision(stream)
+                    )
                 })
             }
             Refusal::IdempotencyKeyReused => {
@@ -100,16 +116,17 @@ impl Answers {
             }
             Refusal::LoopDetected { hops, max, .. } => hold(hops > max, || "a loop that is none".to_owned()),
             Refusal::LeaseLost => {
-                let (What::Settle { delivery, token, .. } | What::Extend { delivery, token }) = &request.what else {
+                let (What::Settle { delivery, token, .. } | What::Extend { delivery, token }) = &request.what
+                else {
                     return Ok(());
                 };
                 let stage = model.delivery(*delivery).map(|it| it.stage);
                 let holds = matches!(stage, Some(Stage::Leased { token: held, .. }) if held == *token);
                 hold(!holds, || format!("the lease of {delivery:?} is told lost, and its worker holds it"))
             }
-            Refusal::TopicUnknown { topic } => hold(!model.topics.contains_key::<Text>(topic), || {
-                format!("topic `{topic}` is told unknown")
-            }),
+            Refusal::TopicUnknown { topic } => {
+                hold(!model.topics.contains_key::<Text>(topic), || format!("topic `{topic}` is told unknown"))
+            }
             _ => Ok(()),
         }
     }

@@ -35,13 +35,19 @@ impl Invariant for AtLeastOnce {
                 let over = sub.deliveries.get(&(position, 0)).is_some_and(|it| it.is_closed());
                 hold(over, || {
                     let why = look.coordinator.why(&published.event, position, Some(&sub.id));
-                    format!("`{}` at {position} did not reach {}: it is {stage:?}; {why:?}", published.event.id, sub.id)
+                    format!(
+                        "`{}` at {position} did not reach {}: it is {stage:?}; {why:?}",
+                        published.event.id, sub.id
+                    )
                 })?;
             }
             let open = sub.deliveries.iter().find(|(_, it)| !it.is_closed());
             hold(open.is_none(), || format!("a delivery of {} is never done: {open:?}", sub.id))?;
         }
-        let due = model.deferred.iter().find(|(_, event)| event.deliver_at.is_none_or(|due| due < Timestamp::NEVER));
+        let due = model
+            .deferred
+            .iter()
+            .find(|(_, event)| event.deliver_at.is_none_or(|due| due < Timestamp::NEVER));
         hold(due.is_none(), || format!("an event that is due is never published: {due:?}"))?;
         hold(look.reader.durable() >= model.end && model.end > Position(0), || "the log is empty".to_owned())
     }

@@ -49,13 +49,18 @@ fn compare(what: &str, one: &State, other: &State) -> Verdict {
                     format!(" {:?} {:?}", one.subscriptions.get(number), other.subscriptions.get(number))
                 }
                 Key::Open(number, position, generation) => {
-                    let id = DeliveryId { subscription: *number, position: *position, generation: *generation };
+                    let id =
+                        DeliveryId { subscription: *number, position: *position, generation: *generation };
                     format!(" {:?} {:?}", one.open(id), other.open(id))
                 }
                 Key::Agent(name) => format!(" {:?} {:?}", one.agents.get(name), other.agents.get(name)),
                 _ => String::new(),
             };
-            format!("{what}: row {key:?} differs: {:?} and {:?} bytes{detail}", length(&ones), length(&others))
+            format!(
+                "{what}: row {key:?} differs: {:?} and {:?} bytes{detail}",
+                length(&ones),
+                length(&others)
+            )
         })?;
     }
     // A retry whose time has come is in its lane: only its timer is gone.
@@ -99,9 +104,10 @@ fn model_agrees(model: &Model, state: &State) -> Verdict {
             .map(|(slot, open)| (*slot, stage(&open.stage), open.acquired, open.failed))
             .collect();
         hold(ours == theirs, || format!("open for {} are {ours:?}, the state says {theirs:?}", sub.id))?;
-        hold(subscription.removed == sub.removed && subscription.pause.is_some() == sub.pause.is_some(), || {
-            format!("{} is removed or paused in one of state and model", sub.id)
-        })?;
+        hold(
+            subscription.removed == sub.removed && subscription.pause.is_some() == sub.pause.is_some(),
+            || format!("{} is removed or paused in one of state and model", sub.id),
+        )?;
     }
     for (id, dead) in &model.dead_letters {
         let status = state.dead_letters.get(id).map(|it| it.status);
@@ -117,7 +123,8 @@ fn model_agrees(model: &Model, state: &State) -> Verdict {
 }
 
 fn log_alone(reader: &dyn Reader) -> Result<State, String> {
-    rebuild(reader, &KeptRows::default()).map_err(|error| format!("the log alone does not rebuild the state: {error}"))
+    rebuild(reader, &KeptRows::default())
+        .map_err(|error| format!("the log alone does not rebuild the state: {error}"))
 }
 
 impl Invariant for FactsRebuildState {

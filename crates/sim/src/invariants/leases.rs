@@ -1,7 +1,7 @@
 //! A delivery is in one worker's hands at a time, never more than a subscription allows at once, never while it or its
 //! agent is paused; what a worker was given is in the log.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cantus_core::command::Pulled;
 use cantus_core::fact::{Fact, Recorded};
@@ -16,7 +16,9 @@ pub(super) struct Leases {
     /// What workers were given and the durable log does not say yet.
     given: BTreeMap<(u32, u64), Pulled>,
     /// Tokens that were given in this life of the process.
-    seen: BTreeMap<(u32, u64), ()>,
+    seen: BTreeSet<(u32, u64)>,
+    /// Tokens of every lease in the durable log.
+    logged: BTreeSet<(u32, u64)>,
 }
 
 fn token(token: Token) -> (u32, u64) {
@@ -35,7 +37,12 @@ impl Invariant for Leases {
                 let stage = model.delivery(fact.delivery).map(|it| (it.stage, it.acquired));
                 return hold(
                     matches!(stage, Some((Stage::Leased { .. }, attempt)) if attempt == fact.attempt),
-                    || format!("attempt {} of {:?} is acknowledged, it is {stage:?}", fact.attempt, fact.delivery),
+                    || {
+                        format!(
+                            "attempt {} of {:?} is acknowledged, it is {stage:?}",
+                            fact.attempt, fact.delivery
+                        )
+                    },
                 );
             }
             _ => return Ok(()),
@@ -49,9 +56,10 @@ impl Invariant for Leases {
         };
         let known = sub.deliveries.get(&(id.position, id.generation));
         match known {
-            None => hold(id.generation == 0 && id.position > sub.place && sub.wants(id.position, published), || {
-                format!("{id:?} is leased, and its event is not the subscription's business")
-            })?,
+            None => hold(
+                id.generation == 0 && id.position > sub.place && sub.wants(id.position, published),
+                || format!("{id:?} is leased, and its event is not the subscription's business"),
+            )?,
             Some(it) => hold(matches!(it.stage, Stage::Waiting | Stage::Retrying(_)), || {
                 format!("{id:?} is leased while it is {:?}", it.stage)
             })?,
@@ -61,15 +69,23 @@ impl Invariant for Leases {
         if !matches!(known, Some(it) if matches!(it.stage, Stage::Retrying(_))) {
             let flying = sub.deliveries.values().filter(|it| it.is_busy()).count();
             let most = sub.definition().max_in_flight as usize;
-            hold(flying < most, || format!("{id:?} is leased while {flying} are in flight, and {most} may be"))?;
+            hold(flying < most, || {
+                format!("{id:?} is leased while {flying} are in flight, and {most} may be")
+            })?;
         }
         hold(sub.pause.is_none(), || format!("{id:?} is leased while its subscription is paused"))?;
         hold(!model.is_parked(&sub.id.agent), || format!("{id:?} is leased while its agent is parked"))?;
         let deadline = recorded.at.after(lease_of(sub.definition()));
-        hold(fact.deadline == deadline, || format!("the lease of {id:?} ends at {:?}, not {deadline:?}", fact.deadline))?;
-        hold(fact.token.epoch == model.epoch, || format!("the token of {id:?} is of epoch {}", fact.token.epoch))?;
+        hold(fact.deadline == deadline, || {
+            format!("the lease of {id:?} ends at {:?}, not {deadline:?}", fact.deadline)
+        })?;
+        hold(fact.token.epoch == model.epoch, || {
+            format!("the token of {id:?} is of epoch {}", fact.token.epoch)
+        })?;
+        self.logged.insert(token(fact.token));
         if let Some(pulled) = self.given.remove(&token(fact.token)) {
-            let same = pulled.delivery == id && pulled.attempt == fact.attempt && pulled.deadline == fact.deadline;
+            let same =
+                pulled.delivery == id && pulled.attempt == fact.attempt && pulled.deadline == fact.deadline;
             hold(same, || format!("a worker was given {pulled:?}, the log says {fact:?}"))?;
         }
         Ok(())
@@ -77,23 +93,17 @@ impl Invariant for Leases {
 
     fn given(&mut self, model: &Model, given: &Given) -> Verdict {
         let pulled = &given.pulled;
-        hold(self.seen.insert(token(pulled.token), ()).is_none(), || format!("two workers were given {pulled:?}"))?;
+        hold(self.seen.insert(token(pulled.token)), || format!("two workers were given {pulled:?}"))?;
         if given.survivor {
             let stage = model.delivery(pulled.delivery).map(|it| it.stage);
-            return hold(
-                matches!(stage, Some(Stage::Leased { token, .. }) if token == pulled.token),
-                || format!("{pulled:?} is owed after the start, and the log says {stage:?}"),
-            );
+            return hold(matches!(stage, Some(Stage::Leased { token, .. }) if token == pulled.token), || {
+                format!("{pulled:?} is owed after the start, and the log says {stage:?}")
+            });
         }
-        let stage = model.delivery(pulled.delivery).map(|it| (it.stage, it.acquired));
-        match stage {
-            // Its lease is durable already.
-            Some((Stage::Leased { token, .. }, _)) if token == pulled.token => Ok(()),
-            _ => {
-                self.given.insert(token(pulled.token), pulled.clone());
-                Ok(())
-            }
+        if !self.logged.contains(&token(pulled.token)) {
+            self.given.insert(token(pulled.token), pulled.clone());
         }
+        Ok(())
     }
 
     fn ended(&mut self, unsynced_lost: bool) {
@@ -104,6 +114,8 @@ impl Invariant for Leases {
     }
 
     fn drained(&mut self, _: &Model, _: &Ledger, _: &Look<'_>) -> Verdict {
-        hold(self.given.is_empty(), || format!("workers were given what the log does not know: {:?}", self.given))
+        hold(self.given.is_empty(), || {
+            format!("workers were given what the log does not know: {:?}", self.given)
+        })
     }
 }

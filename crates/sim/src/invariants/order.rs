@@ -44,7 +44,9 @@ fn first(model: &Model, sub: &Sub, lease: &DeliveryLeased, key_of_lease: u64) ->
             None => false,
             Some(it) => it.is_closed() || (it.is_busy() && it.first_leased <= sub.reordered),
         };
-        hold(done, || format!("{:?} is leased before {position}, which is of its key and not done", lease.delivery))?;
+        hold(done, || {
+            format!("{:?} is leased before {position}, which is of its key and not done", lease.delivery)
+        })?;
     }
     Ok(())
 }

@@ -11,7 +11,9 @@ fn check(ledger: &Ledger, identity: &Identity, content: u64, where_: &str) -> Ve
     let tries = ledger.tries.get(identity).map_or(&[][..], Vec::as_slice);
     let mut same = tries.iter().filter(|one| one.content == content).peekable();
     hold(same.peek().is_some(), || format!("nobody published {identity:?}, and it is {where_}"))?;
-    hold(same.any(|one| one.fate != Fate::Refused), || format!("{identity:?} was refused, and it is {where_}"))
+    hold(same.any(|one| one.fate != Fate::Refused), || {
+        format!("{identity:?} was refused, and it is {where_}")
+    })
 }
 
 impl Invariant for RefusedIsInvisible {

@@ -88,7 +88,9 @@ impl Retries {
                 self.dying = Some((id, attempt.clone(), reason));
                 Ok(())
             }
-            (next, end) => Err(format!("failure {failed} of {id:?} leads to {next:?}, the policy says {end:?}")),
+            (next, end) => {
+                Err(format!("failure {failed} of {id:?} leads to {next:?}, the policy says {end:?}"))
+            }
         }
     }
 
@@ -100,7 +102,9 @@ impl Retries {
         hold(dying == id && fact.reason == reason, || {
             format!("{dying:?} had to die of {reason:?}; {id:?} died of {:?}", fact.reason)
         })?;
-        hold(fact.attempts.last() == Some(&attempt), || format!("the dead letter of {id:?} lacks its last attempt"))?;
+        hold(fact.attempts.last() == Some(&attempt), || {
+            format!("the dead letter of {id:?} lacks its last attempt")
+        })?;
         let event = model.events.get(&id.position).map(|published| &published.event);
         hold(event == Some(&fact.event), || format!("the dead letter of {id:?} holds another event"))?;
         let replays = model.dead_letters.iter().find(|(_, dead)| dead.replaying == Some(id));

@@ -15,7 +15,10 @@ impl Invariant for SyncsAreHonest {
         // A lease may start once it is written.
         let rests_on_sync = !matches!(told.request.what, What::Pull);
         hold(!(told.after_failed_sync && rests_on_sync && told.answer.is_ok()), || {
-            format!("request {} was answered with {:?} after a sync had failed", told.request.number, told.answer)
+            format!(
+                "request {} was answered with {:?} after a sync had failed",
+                told.request.number, told.answer
+            )
         })
     }
 }

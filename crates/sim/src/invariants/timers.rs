@@ -19,9 +19,9 @@ impl Invariant for Timers {
         let at = recorded.at;
         match &recorded.fact {
             Fact::DeliveryLeased(fact) => match model.delivery(fact.delivery).map(|it| it.stage) {
-                Some(Stage::Retrying(due)) => {
-                    hold(at >= due, || format!("{:?} is tried again {} ms early", fact.delivery, due.since(at).0))
-                }
+                Some(Stage::Retrying(due)) => hold(at >= due, || {
+                    format!("{:?} is tried again {} ms early", fact.delivery, due.since(at).0)
+                }),
                 _ => Ok(()),
             },
             Fact::EventPublished(fact) => {

@@ -23,7 +23,11 @@ pub(crate) struct Delivery {
 pub(crate) enum Stage {
     /// Parked or replayed.
     Waiting,
-    Leased { token: Token, since: Timestamp, deadline: Timestamp },
+    Leased {
+        token: Token,
+        since: Timestamp,
+        deadline: Timestamp,
+    },
     /// Not before then.
     Retrying(Timestamp),
     Closed(End),

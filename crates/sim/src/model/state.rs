@@ -119,9 +119,8 @@ impl Sub {
 
     /// Drops what is open behind a place, and forgets what was done there: a seek.
     fn set_back(&mut self, after: Position) {
-        self.deliveries.retain(|(position, _), it| {
-            *position <= after || (it.replay_of.is_some() && !it.is_closed())
-        });
+        self.deliveries
+            .retain(|(position, _), it| *position <= after || (it.replay_of.is_some() && !it.is_closed()));
         self.began = self.began.min(after);
         self.place = after;
     }
@@ -162,7 +161,8 @@ impl Model {
     }
 
     fn remember(&mut self, position: Position, at: Timestamp, content: u64, event: &Event) {
-        let seen = self.identities.entry(identity_of(event)).or_insert(Seen { position, at, content, copies: 0 });
+        let seen =
+            self.identities.entry(identity_of(event)).or_insert(Seen { position, at, content, copies: 0 });
         (seen.position, seen.at, seen.content) = (position, at, content);
         seen.copies += 1;
     }
@@ -276,7 +276,9 @@ impl Model {
                 }
             }
             Fact::DeliveryExtended(fact) => {
-                if let Some(Delivery { stage: Stage::Leased { deadline, .. }, .. }) = self.delivery_mut(fact.delivery) {
+                if let Some(Delivery { stage: Stage::Leased { deadline, .. }, .. }) =
+                    self.delivery_mut(fact.delivery)
+                {
                     *deadline = fact.deadline;
                 }
             }
@@ -326,7 +328,8 @@ impl Model {
                     Some(dead) => (dead.status, dead.replaying) = (Status::Open, None),
                     None => {
                         let (delivery, event) = (fact.delivery, fact.event.clone());
-                        let dead = Dead { delivery, status: Status::Open, replaying: None, event, edit: None };
+                        let dead =
+                            Dead { delivery, status: Status::Open, replaying: None, event, edit: None };
                         self.dead_letters.insert(DeadLetterId(position), dead);
                     }
                 }

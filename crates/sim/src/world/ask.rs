@@ -91,7 +91,12 @@ impl World {
     /// A worker was given a delivery.
     pub(super) fn given(&mut self, pulled: &Pulled, survivor: bool) -> Lived {
         self.counts.given += 1;
-        self.tell(format!("given {:?} attempt {}{}", pulled.delivery, pulled.attempt, if survivor { ", again" } else { "" }));
+        self.tell(format!(
+            "given {:?} attempt {}{}",
+            pulled.delivery,
+            pulled.attempt,
+            if survivor { ", again" } else { "" }
+        ));
         let given = Given { pulled: pulled.clone(), survivor };
         if self.sabotage == Sabotage::GivenTwice && self.chance.permille(50) {
             self.judge.given(&given)?;
@@ -104,7 +109,9 @@ impl World {
         let words = match &answer {
             Ok(Answer::Pulled(pulled)) => format!("{} deliveries", pulled.len()),
             Ok(Answer::Published { receipts, replayed }) => {
-                let told = receipts.iter().map(|it| format!("{}@{}{}", it.id, it.position.0, if it.duplicate { "d" } else { "" }));
+                let told = receipts
+                    .iter()
+                    .map(|it| format!("{}@{}{}", it.id, it.position.0, if it.duplicate { "d" } else { "" }));
                 format!("{}{}", told.collect::<Vec<_>>().join(" "), if *replayed { " replayed" } else { "" })
             }
             other => format!("{other:?}"),
@@ -112,7 +119,10 @@ impl World {
         self.tell(format!("answer to {}: {words}", request.number));
         let in_doubt = matches!(answer, Err(Failed::Storage | Failed::Stopping));
         match &answer {
-            Ok(Answer::Published { receipts, .. } | Answer::Settled(cantus_core::command::Settled::Acked(receipts))) => {
+            Ok(
+                Answer::Published { receipts, .. }
+                | Answer::Settled(cantus_core::command::Settled::Acked(receipts)),
+            ) => {
                 self.counts.acknowledged += receipts.len() as u64;
                 // A second answer to the same delivery is told acknowledged, without receipts.
                 let position = |index: usize| receipts.get(index).map(|receipt| receipt.position);
@@ -125,7 +135,9 @@ impl World {
             _ if in_doubt => self.judge.fated(&request, |_| Fate::InDoubt),
             _ => self.judge.fated(&request, |_| Fate::Refused),
         }
-        let after_failed_sync = self.faults.failing_sync.is_some() && self.disk.has_struck();
+        // A sync of a file that is no truth may fail without harm; one of the log ends the node.
+        let is_broken = self.node.as_ref().is_some_and(|node| node.broken().is_some());
+        let after_failed_sync = self.faults.failing_sync.is_some() && self.disk.has_struck() && is_broken;
         self.judge.answered(&Told { request: &request, answer: &answer, after_failed_sync })?;
         if in_doubt {
             let waiting = None;

@@ -30,7 +30,10 @@ impl World {
             }
         }
         let owed = self.node.as_ref().map(|node| node.coordinator().state.next_due());
-        Err(Violation::new("everything that is owed is done some time", format!("it never ends; due is {owed:?}")))
+        Err(Violation::new(
+            "everything that is owed is done some time",
+            format!("it never ends; due is {owed:?}"),
+        ))
     }
 
     /// Lets everybody do what there is to do. Returns whether there was anything.

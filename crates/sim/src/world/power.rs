@@ -77,7 +77,6 @@ impl World {
         };
         let mut chance = Chance::new(self.chance.draw());
         let outside = Outside {
-            time: self.time.clone(),
             chance: Box::new(move || chance.draw()),
             checkpoint_facts: self.settings.checkpoint_facts,
             checkpoint_step: self.settings.checkpoint_step,
@@ -90,11 +89,14 @@ impl World {
             wire: Arc::new(Plain),
             exec: None,
             observer: cantus_runtime::observe::Unobserved::shared(),
+            housekeeping: None,
+            time: self.time.clone(),
             on_broken: Box::new(|_| {}),
         };
         let checkpoint = self.rows.beside(engine.reader());
         let node = Node::open(engine, Box::new(checkpoint), config, outside);
-        let node = node.map_err(|error| Violation::new("a state that was written is rebuilt", chain(&error)))?;
+        let node =
+            node.map_err(|error| Violation::new("a state that was written is rebuilt", chain(&error)))?;
         self.judge.follow(node.reader().as_ref())?;
         let checkpoint = self.rows.clone();
         let look =
@@ -218,7 +220,8 @@ impl World {
             self.counts.kills += 1;
         }
         self.set_faults(Faults::default());
-        let rows = if power || self.chance.permille(300) { self.rows.crash(&mut self.chance) } else { "kept" };
+        let rows =
+            if power || self.chance.permille(300) { self.rows.crash(&mut self.chance) } else { "kept" };
         self.time.pass(self.chance.below(2_000) as i64);
         let digest = self.disk.digest();
         self.trace.digest(digest);

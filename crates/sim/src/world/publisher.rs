@@ -1,8 +1,8 @@
 //! Publishers: singles, batches, the same again, the same id with something else in it.
 
+use cantus_core::Text;
 use cantus_core::command::{Command, Idempotency, Install};
 use cantus_core::event::{Data, Event, Form, Payload};
-use cantus_core::Text;
 use cantus_runtime::{Draft, Publishing};
 
 use super::ask::Who;
@@ -37,7 +37,8 @@ impl World {
                 let bytes = format!("\"other {}\"", self.request_next);
                 event.data = Some(Data { form: Form::Json, bytes: Payload(bytes.into()) });
                 again.drafts = vec![wire::draft(event)];
-                again.idempotency = again.idempotency.map(|it| Idempotency { fingerprint: again.drafts[0].content, ..it });
+                again.idempotency =
+                    again.idempotency.map(|it| Idempotency { fingerprint: again.drafts[0].content, ..it });
                 return self.publish_this(again, "id reused");
             }
             return self.publish_this(again, "once more");
@@ -61,10 +62,8 @@ impl World {
             if self.chance.permille(200) { known + self.chance.below(3) } else { known }
         });
         let traffic = &self.settings.traffic;
-        let idempotency = (traffic.idempotency && self.chance.flip()).then(|| Idempotency {
-            key: u128::from(self.request_next / 2),
-            fingerprint: drafts[0].content,
-        });
+        let idempotency = (traffic.idempotency && self.chance.flip())
+            .then(|| Idempotency { key: u128::from(self.request_next / 2), fingerprint: drafts[0].content });
         Again { drafts, expected_revision, idempotency }
     }
 
@@ -81,7 +80,12 @@ impl World {
         let (drafts, idempotency) = (again.drafts.clone(), again.idempotency);
         let request = self.request(What::Publish { drafts, idempotency });
         let ids: Vec<_> = again.drafts.iter().map(|draft| draft.event.id.to_string()).collect();
-        self.tell(format!("request {}: publish {how} {} {:?}", request.number, ids.join(" "), again.expected_revision));
+        self.tell(format!(
+            "request {}: publish {how} {} {:?}",
+            request.number,
+            ids.join(" "),
+            again.expected_revision
+        ));
         match admitted {
             Ok(publish) => self.send(request, Command::Publish(Box::new(publish)), Who::Publisher(again)),
             Err(_) => {

@@ -103,7 +103,8 @@ impl World {
             }
             2 => {
                 let (agent, attempt) = (&running.subscription.agent, running.deliver.attempt);
-                let drafts = (0..2).map(|number| wire::draft(events::answer(&running.event, agent, attempt, number)));
+                let drafts =
+                    (0..2).map(|number| wire::draft(events::answer(&running.event, agent, attempt, number)));
                 Said::Done(Ok(drafts.collect()))
             }
             3 => Said::Done(Err(Refusal::EventInvalid {
@@ -128,7 +129,12 @@ impl World {
         };
         let ids: Vec<_> = drafts.iter().map(|draft| draft.event.id.to_string()).collect();
         let request = self.request(What::Settle { delivery, token, drafts });
-        self.tell(format!("request {}: attempt {} of {delivery:?} ends {failed:?} {}", request.number, running.deliver.attempt, ids.join(" ")));
+        self.tell(format!(
+            "request {}: attempt {} of {delivery:?} ends {failed:?} {}",
+            request.number,
+            running.deliver.attempt,
+            ids.join(" ")
+        ));
         let Some(node) = &self.node else { return Ok(()) };
         let sent = node.settle(&running.deliver, &running.event, &running.subscription, said);
         self.sent(request, sent, Who::Pusher(Box::new(running)))

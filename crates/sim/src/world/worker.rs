@@ -82,7 +82,11 @@ impl World {
         };
         self.workers[index].asks = true;
         let request = self.request(What::Pull);
-        self.tell(format!("request {}: worker {index} pulls {max}{}", request.number, if waits { ", waiting" } else { "" }));
+        self.tell(format!(
+            "request {}: worker {index} pulls {max}{}",
+            request.number,
+            if waits { ", waiting" } else { "" }
+        ));
         self.sent(request, sent, Who::Worker(index, None))
     }
 

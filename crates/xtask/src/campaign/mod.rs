@@ -1,15 +1,17 @@
 //! Campaigns: the real binary, treated badly, and judged by what it promised.
 //!
 //! `binary` builds it, `server` runs it; `kill` is the campaign that ends it again and again; `fuzz` throws bytes at
-//! whatever reads bytes.
+//! whatever reads bytes; `sim` runs the whole coordinator from seeds.
 
 mod binary;
 mod fuzz;
 mod kill;
 mod server;
+mod sim;
 
 pub(crate) use binary::build;
 pub(crate) use server::Server;
+pub(crate) use sim::seeds;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -21,6 +23,8 @@ pub(crate) enum Campaign {
     Kill(kill::Options),
     /// Throw bytes at everything that reads bytes, guided by coverage
     Fuzz(fuzz::Options),
+    /// Run the whole coordinator from seeds, on a disk and with agents that misbehave, and judge it by what it promised
+    Sim(sim::Options),
 }
 
 impl Campaign {
@@ -32,6 +36,7 @@ impl Campaign {
         match self {
             Campaign::Kill(options) => kill::run(options),
             Campaign::Fuzz(options) => fuzz::run(options),
+            Campaign::Sim(options) => sim::run(options),
         }
     }
 }

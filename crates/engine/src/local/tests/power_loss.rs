@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::given::{Seen, open, read_all, segments, try_open, write};
+use super::given::{Seen, append, open, read_all, segments, try_open, write};
 use crate::local::model_disk::{Faults, ModelDisk};
 
 /// What a writer does.
@@ -186,5 +186,19 @@ proptest! {
         for (at, seen) in read_all(&log.reader()).into_iter().enumerate() {
             prop_assert_eq!(seen, Seen::Record(at as u64 + 1, all[at].clone()));
         }
+    }
+}
+
+#[test]
+fn a_name_that_only_the_cache_has_when_the_process_is_killed_is_made_safe_by_the_next_start() {
+    for (at, seed) in (1..24).flat_map(|at| (0..4).map(move |seed| (at, seed))) {
+        let disk = ModelDisk::new(Faults { power_loss_at: Some(at), ..Faults::default() });
+        drop(try_open(&disk));
+        disk.set_faults(Faults::default());
+        let (mut log, _) = open(&disk);
+        append(&mut log, &[b"answered"]);
+        drop(log);
+        let (log, _) = open(&disk.after_power_loss(seed));
+        assert_eq!(read_all(&log.reader()).len(), 1, "killed at operation {at}");
     }
 }
