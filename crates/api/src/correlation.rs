@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::delivery::Delivery;
 use crate::event::Event;
 use crate::ids::Cursor;
-use crate::stream::Recorded;
+use crate::stream::{Gap, Recorded};
 
 /// One story: its events in the order of the log, and what became of each with every subscription.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -16,6 +16,9 @@ pub struct Correlation<E = Event> {
     pub events: Vec<Recorded<E>>,
     /// The deliveries of these events, with their attempts.
     pub deliveries: Vec<Delivery>,
+    /// Places of this story that were erased, or whose retention is over.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gaps: Vec<Gap>,
     /// The joins that took part.
     #[serde(default)]
     pub aggregators: Vec<serde_json::Value>,

@@ -4,11 +4,13 @@
 //! named as in the URLs. Nothing here decides anything and nothing here knows the other crates: servers and clients translate.
 
 pub mod agent;
+pub mod archive;
 pub mod bulk_operation;
 pub mod correlation;
 pub mod dead_letter;
 pub mod definition;
 pub mod delivery;
+pub mod erasure;
 pub mod error;
 pub mod event;
 pub mod github;

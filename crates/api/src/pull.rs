@@ -25,6 +25,9 @@ pub struct PullRequest {
 pub struct Pulled<E = Event> {
     /// None if nothing came in time.
     pub deliveries: Vec<Leased<E>>,
+    /// What this inbox lost because it was not pulled in time; told until something behind it is acknowledged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gap: Option<crate::stream::Gap>,
 }
 
 /// A delivery that is leased to whoever reads this.

@@ -27,7 +27,7 @@ pub struct Events<E = Event> {
     /// Whether nothing more was there when this was read: with `wait`, the next page holds until something comes.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub at_end: bool,
-    /// Ranges that are gone, by retention or damage; readers have missed them.
+    /// Ranges that are gone, or of which something is, by retention, erasure or damage; readers have missed it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gaps: Vec<Gap>,
 }
@@ -39,7 +39,7 @@ pub struct Gap {
     pub from: Position,
     /// The first position that is there again.
     pub to: Position,
-    /// Why: `expired` or `damaged`.
+    /// Why: `expired`, `erased` or `damaged`.
     pub reason: String,
 }
 

@@ -33,6 +33,9 @@ pub struct Subscription {
     /// How far it has got, one entry per priority that has moved.
     #[serde(default)]
     pub cursors: Vec<PriorityCursor>,
+    /// What it lost because it did not take it in time; told until something behind it is acknowledged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gap: Option<crate::stream::Gap>,
     /// Events it still has to look at.
     pub lag_events: u64,
     /// Deliveries somebody works on.

@@ -46,6 +46,7 @@ mod correlations;
 mod dead_letters;
 mod definitions;
 mod deliveries;
+mod erasures;
 mod error;
 mod events;
 mod pages;

@@ -10,6 +10,7 @@ mod body;
 mod census;
 pub mod convert;
 mod cursor;
+mod erasing;
 mod http;
 mod idempotency;
 pub mod install;

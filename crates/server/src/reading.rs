@@ -7,7 +7,7 @@ use cantus_core::event::EventSubject;
 use cantus_core::fact::Fact;
 use cantus_core::filter::Filter;
 use cantus_core::topic::Pattern;
-use cantus_engine::{Budget, Entry, ReadError, Reader, Selection};
+use cantus_engine::{Budget, Entry, GapCause, ReadError, Reader, Selection};
 
 use crate::lookup::Found;
 
@@ -34,8 +34,8 @@ pub(crate) struct Wanted {
 pub(crate) struct Page {
     /// The events.
     pub(crate) events: Vec<Found>,
-    /// What is lost in between: both ends included.
-    pub(crate) gaps: Vec<(Position, Position)>,
+    /// What has gone in between, and why: both ends included.
+    pub(crate) gaps: Vec<(Position, Position, GapCause)>,
     /// Where to go on: behind this position when reading forward, before it when reading back.
     pub(crate) reached: Position,
     /// True when there is nothing more for now.
@@ -73,7 +73,7 @@ pub(crate) fn page(reader: &dyn Reader, from: From, wanted: &Wanted) -> Result<P
         };
         for entry in chunk.entries {
             match entry {
-                Entry::Gap { from: first, to, .. } => page.gaps.push((first, to)),
+                Entry::Gap { from: first, to, cause, .. } => page.gaps.push((first, to, cause)),
                 Entry::Fact(recorded) => {
                     let (position, recorded_at) = (recorded.position, recorded.at);
                     if matches!(from, From::Before(_, floor) if position <= floor) {

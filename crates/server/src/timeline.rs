@@ -8,9 +8,10 @@ use cantus_api::delivery::{Delivery, State};
 use cantus_core::event::Event;
 use cantus_core::fact::Fact;
 use cantus_core::ids::DeliveryId;
+use cantus_core::retention::Hidden;
 use cantus_core::subscription::{self, Stage, lanes, why};
 use cantus_core::{Coordinator, Position, Timestamp, hash};
-use cantus_engine::{ReadError, Reader, Term};
+use cantus_engine::{GapCause, ReadError, Reader, Term};
 use cantus_runtime::Failed;
 
 use crate::app::App;
@@ -24,6 +25,8 @@ use crate::reading::PAGE_BYTES_MAX;
 /// How many facts of a story are read for one page, and for how long.
 const FACTS_MAX: usize = 200_000;
 const TIME_MAX: Duration = Duration::from_secs(3);
+/// How many places that have gone are told.
+const GAPS_MAX: usize = 1_000;
 /// How many positions are asked of the index at once.
 const FIND: usize = 5_000;
 /// How often it is asked what an event and a subscription wait for: each time a filter is compiled.
@@ -38,6 +41,8 @@ pub(crate) struct Story {
     pub(crate) deliveries: Vec<Delivery>,
     /// Behind which position the next page begins.
     pub(crate) next: Option<Position>,
+    /// Places of it that have gone, and why.
+    pub(crate) gaps: Vec<(Position, GapCause)>,
 }
 
 /// Reads a page of the story with this correlation id, from behind `after`.
@@ -51,9 +56,20 @@ pub(crate) async fn story(
     limit: usize,
 ) -> Result<Story, Failed> {
     let id = correlation.to_owned();
-    let (events, fold, next) = app.read_log(move |reader| read(reader, &id, after, limit)).await?;
+    let hidden = app.handle.hidden();
+    let (events, fold, next, mut gaps) =
+        app.read_log(move |reader| read(reader, &id, after, limit, &hidden)).await?;
     let deliveries = deliveries(app, events.clone(), fold).await?;
-    Ok(Story { events, deliveries, next })
+    let (story, last) = (hash::of(correlation), next.unwrap_or(Position(u64::MAX)));
+    let erased = app.handle.read(move |coordinator, _| {
+        let items = coordinator.state.erasures.values().flat_map(|erasure| &erasure.items);
+        let meant = items.filter(|item| item.story == story && !item.deferred);
+        let places = meant.map(|item| item.position).filter(|place| after < *place && *place <= last);
+        places.map(|place| (place, GapCause::Erased)).take(GAPS_MAX).collect::<Vec<_>>()
+    });
+    gaps.extend(erased.await?);
+    gaps.sort_unstable();
+    Ok(Story { events, deliveries, next, gaps })
 }
 
 /// Reads what became of one event.
@@ -80,9 +96,16 @@ pub(crate) async fn of_event(app: &App, found: &Found) -> Result<(Fold, Vec<Deli
     Ok((fold, deliveries))
 }
 
-type Read = (Vec<Found>, Fold, Option<Position>);
+type Read = (Vec<Found>, Fold, Option<Position>, Vec<(Position, GapCause)>);
 
-fn read(reader: &dyn Reader, correlation: &str, after: Position, limit: usize) -> Result<Read, ReadError> {
+fn read(
+    reader: &dyn Reader,
+    correlation: &str,
+    after: Position,
+    limit: usize,
+    hidden: &Hidden,
+) -> Result<Read, ReadError> {
+    let mut gaps = Vec::new();
     let (mut events, mut fold, mut next, mut bytes) = (Vec::<Found>::new(), Fold::default(), None, 0);
     let mut last = after;
     facts(reader, hash::of(correlation), after, &mut |recorded| {
@@ -93,6 +116,12 @@ fn read(reader: &dyn Reader, correlation: &str, after: Position, limit: usize) -
             _ => return true,
         };
         if *event.correlation_id != *correlation || next.is_some() {
+            return true;
+        }
+        if hidden.is_trimmed(event, recorded.position) {
+            if gaps.len() < GAPS_MAX {
+                gaps.push((recorded.position, GapCause::Expired));
+            }
             return true;
         }
         // What was announced is here now.
@@ -109,7 +138,7 @@ fn read(reader: &dyn Reader, correlation: &str, after: Position, limit: usize) -
     })?;
     let here: HashMap<Position, ()> = events.iter().map(|event| (event.position, ())).collect();
     fold.deliveries.retain(|id, _| here.contains_key(&id.position));
-    Ok((events, fold, next))
+    Ok((events, fold, next, gaps))
 }
 
 /// Hands on the facts of a story, in the order of the log, until the receiver has enough.

@@ -15,6 +15,8 @@ pub struct Hidden {
     erased_dead_letters: HashSet<DeadLetterId>,
     /// Per topic: every event up to here has gone.
     trimmed: HashMap<Text, Position>,
+    /// True when a subscription may have lost events and not gone on since.
+    lost: bool,
 }
 
 impl Hidden {
@@ -24,6 +26,7 @@ impl Hidden {
         let dead_letters = state.dead_letters.values().filter(|it| it.erased.is_some());
         let topics = state.topics.iter();
         Self {
+            lost: state.subscriptions.values().any(|it| it.expired.is_some()),
             erased,
             erased_dead_letters: dead_letters.map(|dead_letter| dead_letter.id).collect(),
             trimmed: topics.filter_map(|(name, topic)| Some((name.text().clone(), topic.trimmed?))).collect(),
@@ -32,7 +35,10 @@ impl Hidden {
 
     /// Tells whether a fact changes what is hidden.
     pub fn is_changed_by(fact: &Fact) -> bool {
-        matches!(fact, Fact::EventsErased(_) | Fact::ErasureAdvanced(_) | Fact::TopicTrimmed(_))
+        matches!(
+            fact,
+            Fact::EventsErased(_) | Fact::ErasureAdvanced(_) | Fact::TopicTrimmed(_) | Fact::EventsExpired(_)
+        )
     }
 
     /// Tells whether nothing is hidden at all.
@@ -56,6 +62,11 @@ impl Hidden {
             Fact::DeadLetterEdited(fact) => self.erased_dead_letters.contains(&fact.id),
             _ => false,
         }
+    }
+
+    /// Tells whether a subscription may have lost events and not gone on since.
+    pub fn may_have_lost(&self) -> bool {
+        self.lost
     }
 
     /// Tells whether the event at a position was erased.

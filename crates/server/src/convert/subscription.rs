@@ -37,6 +37,7 @@ pub fn out(coordinator: &Coordinator, it: &subscription::State, dead_letters: u6
                 position: floor.to_string(),
             })
             .collect(),
+        gap: it.expired.as_ref().map(gap),
         lag_events: lag_events(coordinator, it),
         in_flight: counts.leased as u64,
         retrying: counts.retrying as u64,
@@ -45,6 +46,15 @@ pub fn out(coordinator: &Coordinator, it: &subscription::State, dead_letters: u6
         retry: retry_out(&definition.retry),
         concurrency: definition.concurrency,
         order: order(definition.order),
+    }
+}
+
+/// Returns what a subscription lost, for the wire.
+pub fn gap(lost: &cantus_core::retention::Expired) -> cantus_api::stream::Gap {
+    cantus_api::stream::Gap {
+        from: lost.from.to_string(),
+        to: lost.to.next().to_string(),
+        reason: "expired".to_owned(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use cantus_api::correlation::Correlation;
 use cantus_api::error::{Code, Problem};
-use cantus_api::stream::StreamQuery;
+use cantus_api::stream::{Gap, StreamQuery};
 use cantus_core::Position;
 
 use super::answer;
@@ -35,7 +35,7 @@ async fn one(call: Call) -> Answered {
     let id = call.param("id").to_owned();
     let story = timeline::story(&call.app, &id, after, limit).await;
     let story = story.map_err(|failed| problem::of(failed, Place::Alone))?;
-    if story.events.is_empty() && query.cursor.is_none() {
+    if story.events.is_empty() && story.gaps.is_empty() && query.cursor.is_none() {
         let shown: String = id.chars().take(120).collect();
         let problem = Problem::new(Code::CorrelationUnknown, format!("there is no story `{shown}`"));
         return Err(Box::new(problem.hint("the id is the `correlation_id` of a receipt")));
@@ -44,6 +44,15 @@ async fn one(call: Call) -> Answered {
         correlation_id: id,
         events: story.events.iter().map(|found| recorded(found, shape)).collect(),
         deliveries: story.deliveries,
+        gaps: story
+            .gaps
+            .iter()
+            .map(|(place, cause)| Gap {
+                from: place.to_string(),
+                to: place.next().to_string(),
+                reason: cause.to_string(),
+            })
+            .collect(),
         aggregators: Vec::new(),
         sagas: Vec::new(),
         next_cursor: story.next.map(|position| position.to_string()),

@@ -8,7 +8,7 @@ use cantus_api::event::Shape;
 use cantus_api::stream::{Direction, EventQuery, EventsQuery, Recorded};
 use cantus_core::filter::Filter;
 use cantus_core::topic::Pattern;
-use cantus_core::{Position, Timestamp};
+use cantus_core::{Position, Text, Timestamp, hash};
 use http::StatusCode;
 use serde_json::Value;
 
@@ -243,9 +243,9 @@ fn answered(page: &Page, next_cursor: &str, shape: Shape) -> Response {
     if page.end {
         out.extend_from_slice(b",\"at_end\":true");
     }
-    for (index, (from, to)) in page.gaps.iter().enumerate() {
+    for (index, (from, to, cause)) in page.gaps.iter().enumerate() {
         let begin = if index == 0 { ",\"gaps\":[" } else { "," };
-        let gap = format!("{begin}{{\"from\":\"{from}\",\"to\":\"{}\",\"reason\":\"damaged\"}}", to.next());
+        let gap = format!("{begin}{{\"from\":\"{from}\",\"to\":\"{}\",\"reason\":\"{cause}\"}}", to.next());
         out.extend_from_slice(gap.as_bytes());
     }
     out.extend_from_slice(if page.gaps.is_empty() { b"}" } else { b"]}" });
@@ -268,6 +268,38 @@ pub(super) fn recorded(found: &Found, shape: Shape) -> Recorded<cantus_api::even
     }
 }
 
+fn gone(id: &str) -> Box<Problem> {
+    let shown: String = id.chars().take(120).collect();
+    let problem = Problem::new(Code::EventGone, format!("event `{shown}` is not kept any more"));
+    Box::new(problem.hint(
+        "the retention of its topic has taken it; `retain` in the file says for how long events are kept",
+    ))
+}
+
+/// Returns why an event that was there is not any more, as long as that is remembered.
+async fn not_kept(app: &App, id: &str, source: Option<&str>) -> Result<Option<Box<Problem>>, Box<Problem>> {
+    let (hashed, identity) = (hash::of(id), source.map(|source| hash::identity(source, id)));
+    let now = app.now();
+    let read = app.handle.read(move |coordinator, _| {
+        let state = &coordinator.state;
+        let erased = state.erased_by_id(hashed).is_some();
+        let known = identity.and_then(|identity| {
+            let find = |(topic, window): (&Text, &cantus_core::topic::dedupe::Window)| {
+                window.find(identity, now, state.dedupe_limits(topic).1).map(|seen| seen.position)
+            };
+            state.windows.iter().find_map(find)
+        });
+        (erased, known)
+    });
+    let (erased, known) = read.await.map_err(|failed| problem::of(failed, Place::Alone))?;
+    if erased {
+        let shown: String = id.chars().take(120).collect();
+        let problem = Problem::new(Code::EventErased, format!("event `{shown}` was erased"));
+        return Ok(Some(Box::new(problem.hint("`cantus events erase --status` says why"))));
+    }
+    Ok(known.map(|_| gone(id)))
+}
+
 /// Finds the one event of that id, and of that source if it is named.
 pub(super) async fn find(app: &App, id: &str, source: Option<&str>) -> Result<Found, Box<Problem>> {
     let wanted = id.to_owned();
@@ -276,7 +308,16 @@ pub(super) async fn find(app: &App, id: &str, source: Option<&str>) -> Result<Fo
     if let Some(source) = source {
         found.retain(|event| *event.event.source == *source);
     }
+    let hidden = app.handle.hidden();
+    let there = found.len();
+    found.retain(|event| !hidden.is_trimmed(&event.event, event.position));
+    if found.is_empty() && there > 0 {
+        return Err(gone(id));
+    }
     let Some(first) = found.first() else {
+        if let Some(problem) = not_kept(app, id, source).await? {
+            return Err(problem);
+        }
         let shown: String = id.chars().take(120).collect();
         let detail = match source {
             Some(source) => format!("there is no event `{shown}` of source `{source}`"),

@@ -11,6 +11,7 @@ mod correlations;
 mod dead_letters;
 mod definitions;
 mod deliveries;
+mod erasures;
 mod events;
 mod health;
 mod hooks;
@@ -58,6 +59,7 @@ fn routes() -> Vec<Route> {
         deliveries::routes(),
         dead_letters::routes(),
         bulk_operations::routes(),
+        erasures::routes(),
         agents::routes(),
         definitions::routes(),
         status::routes(),

@@ -8,6 +8,7 @@ use cantus_api::error::{Code, Problem};
 use cantus_api::event::Shape;
 use cantus_api::list::List;
 use cantus_api::pull::PullRequest;
+use cantus_api::stream::Gap;
 use cantus_api::subscription::{Create, PauseRequest, Seek, SeekResult, Subscription, SubscriptionsQuery};
 use cantus_api::time::Span;
 use cantus_core::agent::Origin;
@@ -359,7 +360,20 @@ async fn pull(mut call: Call) -> Answered {
         }
     };
     let pulled = pull_until_stopping(&call.app, &id, max, wait).await?;
-    Ok(leased(&pulled, &id, shape))
+    let gap = lost(&call.app, &id).await?;
+    Ok(leased(&pulled, &id, gap.as_ref(), shape))
+}
+
+/// Returns what a subscription lost because it was not pulled in time.
+async fn lost(app: &App, id: &SubscriptionId) -> Result<Option<Gap>, Box<Problem>> {
+    if !app.handle.hidden().may_have_lost() {
+        return Ok(None);
+    }
+    let id = id.clone();
+    let read = app.handle.read(move |coordinator, _| {
+        coordinator.state.subscription(&id).and_then(|it| it.expired.as_ref().map(subscription::gap))
+    });
+    read.await.map_err(|failed| problem::of(failed, Place::Alone))
 }
 
 async fn pull_until_stopping(
@@ -381,7 +395,7 @@ async fn pull_until_stopping(
 }
 
 /// Writes deliveries by hand: events are long, and are copied once.
-fn leased(pulled: &[PulledEvent], id: &SubscriptionId, shape: Shape) -> Response {
+fn leased(pulled: &[PulledEvent], id: &SubscriptionId, gap: Option<&Gap>, shape: Shape) -> Response {
     let mut out = Vec::with_capacity(64 + 768 * pulled.len());
     out.extend_from_slice(b"{\"deliveries\":[");
     for (index, PulledEvent { pulled, event }) in pulled.iter().enumerate() {
@@ -402,6 +416,11 @@ fn leased(pulled: &[PulledEvent], id: &SubscriptionId, shape: Shape) -> Response
         event::write(&mut out, event, shape);
         out.push(b'}');
     }
-    out.extend_from_slice(b"]}");
+    out.push(b']');
+    if let Some(Gap { from, to, reason }) = gap {
+        let gap = format!(",\"gap\":{{\"from\":\"{from}\",\"to\":\"{to}\",\"reason\":\"{reason}\"}}");
+        out.extend_from_slice(gap.as_bytes());
+    }
+    out.push(b'}');
     answer::bytes(StatusCode::OK, "application/json", out)
 }

@@ -186,6 +186,12 @@ impl Server {
         self.ask(Method::POST, path, &headers, body.to_string()).await
     }
 
+    /// Reads with the token that may do everything.
+    pub(super) async fn ask_operating(&self, path: &str) -> Reply {
+        let bearer = format!("Bearer {TOKEN}");
+        self.ask(Method::GET, path, &[("authorization", &bearer)], Body::empty()).await
+    }
+
     pub(super) async fn delete(&self, path: &str) -> Reply {
         let bearer = format!("Bearer {TOKEN}");
         self.ask(Method::DELETE, path, &[("authorization", &bearer)], Body::empty()).await

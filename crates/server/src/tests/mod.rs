@@ -3,6 +3,7 @@
 mod answering;
 mod bulk_operations;
 mod dead_letters;
+mod erasing;
 mod given;
 mod guarding;
 mod hooks;

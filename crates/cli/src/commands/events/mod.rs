@@ -1,5 +1,6 @@
-//! `cantus events`: reading events, and why they went where they went.
+//! `cantus events`: reading events, why they went where they went, and erasing them.
 
+mod erase;
 mod get;
 mod ls;
 mod why;
@@ -17,6 +18,7 @@ pub(crate) enum Verb {
     Ls(ls::Ls),
     Get(get::Get),
     Why(why::Why),
+    Erase(erase::Erase),
 }
 
 impl Verb {
@@ -25,6 +27,7 @@ impl Verb {
             Verb::Ls(ls) => ls.run(context).await,
             Verb::Get(get) => get.run(context).await,
             Verb::Why(why) => why.run(context).await,
+            Verb::Erase(erase) => erase.run(context).await,
         }
     }
 }

@@ -23,11 +23,23 @@ pub(super) fn text(correlation: &Correlation, screen: &Screen) -> String {
             deliver(&mut text, node, delivery, &story, screen);
         }
     }
+    for (reason, count) in gone(&correlation.gaps) {
+        text.push_str(&format!("{} {} {reason}\n", screen.paint(Tone::Held, "gap:"), plural(count, "event")));
+    }
     if correlation.next_cursor.is_some() {
         text.push_str("\nthere is more: raise --limit\n");
     }
     text.push_str(&hints(&story));
     text
+}
+
+/// Counts what has gone, by why.
+fn gone(gaps: &[cantus_api::stream::Gap]) -> std::collections::BTreeMap<&str, usize> {
+    let mut counts = std::collections::BTreeMap::new();
+    for gap in gaps {
+        *counts.entry(gap.reason.as_str()).or_default() += 1;
+    }
+    counts
 }
 
 fn headline(story: &Story<'_>, counts: &Counts) -> String {
@@ -290,6 +302,7 @@ mod tests {
             correlation_id: "c".into(),
             events,
             deliveries: Vec::new(),
+            gaps: Vec::new(),
             aggregators: Vec::new(),
             sagas: Vec::new(),
             next_cursor: None,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cantus_api::dead_letter::{DeadLetter, Failure, Replayed};
-use cantus_api::error::Problem;
+use cantus_api::error::{Code, Problem};
 use cantus_api::event::{Shape, Text};
 use cantus_core::dead_letter;
 use cantus_core::event::Event;
@@ -153,6 +153,13 @@ pub(crate) fn out(kept: &Kept, told: &Told, shape: Shape) -> DeadLetter<Text> {
     }
 }
 
+/// Returns the refusal of a dead letter whose event was erased.
+fn erased(event: &str) -> Box<Problem> {
+    let shown: String = event.chars().take(120).collect();
+    let problem = Problem::new(Code::EventErased, format!("the dead letter's event `{shown}` was erased"));
+    Box::new(problem.hint("nothing is left to repair; `cantus events erase --status` says why"))
+}
+
 /// Finds a dead letter with what the log tells of it.
 pub(crate) async fn find(app: &App, id: DeadLetterId, text: &str) -> Result<(Kept, Told), Box<Problem>> {
     let failed = |failed| problem::of(failed, Place::Alone);
@@ -162,6 +169,9 @@ pub(crate) async fn find(app: &App, id: DeadLetterId, text: &str) -> Result<(Kep
     let kept = kept.await.map_err(failed)?.ok_or_else(|| unknown(text))?;
     let it = kept.it.clone();
     let told = app.read_log(move |reader| tell(reader, &it)).await.map_err(failed)?;
+    if kept.it.erased.is_some() {
+        return Err(erased(&kept.it.event_id));
+    }
     told.map(|told| (kept, told)).ok_or_else(|| unknown(text))
 }
 

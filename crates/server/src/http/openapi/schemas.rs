@@ -45,7 +45,32 @@ const SCHEMAS: &[(&str, &str, &str)] = &[
         "A page of events; next_cursor is always there.",
         "items: [RecordedEvent], next_cursor: string, at_end?: boolean, gaps?: [Gap]",
     ),
-    ("Gap", "A range of the log that cannot be read any more.", "from: string, to: string, reason: string"),
+    (
+        "Gap",
+        "A range of the log of which something cannot be read any more.",
+        "from: string, to: string, reason: expired|erased|damaged",
+    ),
+    (
+        "Erase",
+        "Which events are erased, and why. At least one of ids, correlation_id, subject and filter; all that is said must hold.",
+        "ids?: [string], source?: string, correlation_id?: string, subject?: string, topic?: string, filter?: string, reason: string, dry_run?: boolean",
+    ),
+    (
+        "Erased",
+        "What an erasure does, or would do.",
+        "erasure?: string, events: integer, more?: boolean, dry_run: boolean, items: [ErasedEvent]",
+    ),
+    (
+        "ErasedEvent",
+        "An event that goes.",
+        "id: string, source: string, type: string, topic: string, position: string",
+    ),
+    ("ErasureList", "Erasures, newest first.", "items: [Erasure], next_cursor?: string"),
+    (
+        "Erasure",
+        "An erasure and how far it has got.",
+        "id: string, at: time, actor: string, reason: string, events: integer, state: hidden|done, done_at?: time",
+    ),
     (
         "Stream",
         "A page of one entity's events.",
@@ -75,13 +100,13 @@ const SCHEMAS: &[(&str, &str, &str)] = &[
     (
         "Correlation",
         "A story.",
-        "correlation_id: string, events: [RecordedEvent], deliveries: [Delivery], aggregators: [any], sagas: [any], next_cursor?: string",
+        "correlation_id: string, events: [RecordedEvent], deliveries: [Delivery], gaps?: [Gap], aggregators: [any], sagas: [any], next_cursor?: string",
     ),
     ("SubscriptionList", "A page of subscriptions.", "items: [Subscription], next_cursor?: string"),
     (
         "Subscription",
         "A subscription as it stands.",
-        "id: string, agent: string, name: string, topics: [string], filter?: any, action: any, state: active|paused, pause?: Pause, origin: file|api, cursors: [any], lag_events: integer, in_flight: integer, retrying: integer, waiting: integer, dead_letters: integer, retry: any, concurrency: integer, order: key|none|topic",
+        "id: string, agent: string, name: string, topics: [string], filter?: any, action: any, state: active|paused, pause?: Pause, origin: file|api, cursors: [any], gap?: Gap, lag_events: integer, in_flight: integer, retrying: integer, waiting: integer, dead_letters: integer, retry: any, concurrency: integer, order: key|none|topic",
     ),
     (
         "Pause",
@@ -101,7 +126,7 @@ const SCHEMAS: &[(&str, &str, &str)] = &[
         "position: string, events?: integer, open_leases: integer, retrying: integer, parked: integer, dry_run: boolean",
     ),
     ("PullRequest", "How many at most, and how long to wait.", "max?: integer, wait?: span"),
-    ("Pulled", "The deliveries an agent got.", "deliveries: [LeasedDelivery]"),
+    ("Pulled", "The deliveries an agent got.", "deliveries: [LeasedDelivery], gap?: Gap"),
     (
         "LeasedDelivery",
         "A delivery that is leased to whoever reads this.",
