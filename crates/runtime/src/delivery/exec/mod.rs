@@ -13,7 +13,7 @@
 //! attempt is started at most once, whoever asks and however often: [`Exec::run`] on a folder that exists adopts it.
 //!
 //! Read `attempt` (the folder), `spec` (what to run), `state` (what became of it), `launch` (the server's side), then
-//! `guardian/`. `environment` and `template` prepare a [`Spec`]; `classify` and `answer` read an [`Outcome`].
+//! `guardian/` and `sandbox/`. `environment` and `template` prepare a [`Spec`]; `classify` and `answer` read an [`Outcome`].
 
 pub mod answer;
 mod attempt;
@@ -25,6 +25,7 @@ mod life;
 mod logs;
 mod outcome;
 mod processes;
+pub mod sandbox;
 mod spec;
 mod state;
 mod sweep;

@@ -54,6 +54,10 @@ pub enum SpawnFailure {
     TooLarge,
     /// Arguments or environment can not be passed at all, such as a NUL byte.
     Invalid,
+    /// The confinement that is asked for is not to be had: the kernel refuses it, or a declared path does.
+    Sandbox,
+    /// The program, or a declared path, is not what it was when the definitions were installed.
+    Changed,
     /// The guardian could not be started, or ended before the program was started.
     Guardian,
     /// The kernel refused for another reason, such as too many processes.

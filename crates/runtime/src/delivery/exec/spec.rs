@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::outcome::SpawnFailure;
 use super::processes;
+use super::sandbox::Confinement;
 
 /// Bytes kept of stdout and of stderr, each, unless the spec says otherwise.
 pub const OUTPUT_CAP_DEFAULT: u64 = 4 << 20;
@@ -49,12 +50,14 @@ pub struct Spec {
 }
 
 /// How a program is confined.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Sandbox {
     /// Not at all: it may do what this user may do.
     None,
+    /// To what is declared: see [`super::sandbox`].
+    Strict(Box<Confinement>),
 }
 
 /// Says why a spec can not be run; nothing has been started.
@@ -185,7 +188,7 @@ impl SpecFile {
             timeout_ms: millis(spec.timeout.min(TIMEOUT_MAX)),
             kill_after_ms: millis(spec.kill_after.min(TIMEOUT_MAX)),
             output_cap: spec.output_cap,
-            sandbox: spec.sandbox,
+            sandbox: spec.sandbox.clone(),
         };
         let json = serde_json::to_vec(&file)?;
         private_file(&folder.join(Self::NAME))?.write_all(&json)?;

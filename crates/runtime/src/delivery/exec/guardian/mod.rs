@@ -80,6 +80,8 @@ fn guard(folder: &Path) -> io::Result<()> {
         stdout: stdout.listen(started.stdout)?,
         stderr: stderr.listen(started.stderr)?,
         bell,
+        #[cfg(target_os = "linux")]
+        relay: started.relay,
     };
     let seen = watch.until_all_are_gone(started.pid)?;
     finish(folder, state, began, seen.end, [seen.stdout, seen.stderr], seen.leftovers)
@@ -149,7 +151,11 @@ fn wall_ms() -> u64 {
 
 /// A program that has been started.
 struct Started {
+    /// The program; in a sandbox, its first process, which all others end with.
     pid: Pid,
-    stdout: std::process::ChildStdout,
-    stderr: std::process::ChildStderr,
+    stdout: std::os::fd::OwnedFd,
+    stderr: std::os::fd::OwnedFd,
+    /// In a sandbox, what tells the program's end.
+    #[cfg(target_os = "linux")]
+    relay: Option<super::sandbox::Relay>,
 }

@@ -11,19 +11,50 @@ use rustix::process::{Pid, getpid};
 
 use super::Started;
 use crate::delivery::exec::outcome::SpawnFailure;
+#[cfg(target_os = "linux")]
+use crate::delivery::exec::sandbox;
+use crate::delivery::exec::sandbox::Confinement;
 use crate::delivery::exec::spec::{Sandbox, SpecFile};
 
 type Failure = (SpawnFailure, String);
 
 /// Starts the program in a group of its own, with the prepared input and both outputs piped to the guardian.
+///
+/// To be called while the guardian has one thread.
 pub(super) fn start(spec: &SpecFile, folder: &Path) -> Result<Started, Failure> {
-    match spec.sandbox {
-        Sandbox::None => {}
-    }
     let program = find(spec)?;
+    match &spec.sandbox {
+        Sandbox::None => unconfined(spec, &program, folder),
+        Sandbox::Strict(confinement) => confined(spec, confinement, &program, folder),
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn confined(
+    spec: &SpecFile,
+    confinement: &Confinement,
+    program: &Path,
+    folder: &Path,
+) -> Result<Started, Failure> {
+    let started = sandbox::start(spec, confinement, program, folder)?;
+    Ok(Started {
+        pid: started.first,
+        stdout: started.stdout,
+        stderr: started.stderr,
+        relay: Some(started.relay),
+    })
+}
+
+#[cfg(not(target_os = "linux"))]
+fn confined(_: &SpecFile, _: &Confinement, _: &Path, _: &Path) -> Result<Started, Failure> {
+    let message = "`sandbox: strict` needs Linux: write `sandbox: none` to run the program unconfined";
+    Err((SpawnFailure::Sandbox, message.to_owned()))
+}
+
+fn unconfined(spec: &SpecFile, program: &Path, folder: &Path) -> Result<Started, Failure> {
     let stdin = File::open(folder.join("stdin"))
         .map_err(|error| (SpawnFailure::Guardian, format!("its input could not be opened: {error}")))?;
-    let mut command = Command::new(&program);
+    let mut command = Command::new(program);
     command
         .arg0(&spec.argv[0])
         .args(&spec.argv[1..])
@@ -35,11 +66,13 @@ pub(super) fn start(spec: &SpecFile, folder: &Path) -> Result<Started, Failure> 
         .stderr(Stdio::piped())
         .process_group(0);
     die_with_guardian(&mut command);
-    let mut child = command.spawn().map_err(|error| explain(&error, &program))?;
+    let mut child = command.spawn().map_err(|error| explain(&error, program))?;
     Ok(Started {
         pid: Pid::from_child(&child),
-        stdout: child.stdout.take().expect("stdout is piped six lines above"),
-        stderr: child.stderr.take().expect("stderr is piped six lines above"),
+        stdout: child.stdout.take().expect("stdout is piped a few lines above").into(),
+        stderr: child.stderr.take().expect("stderr is piped a few lines above").into(),
+        #[cfg(target_os = "linux")]
+        relay: None,
     })
 }
 

@@ -18,6 +18,8 @@ use super::reaper::{Reaper, Seen};
 use crate::delivery::exec::life::Bell;
 use crate::delivery::exec::outcome::End;
 use crate::delivery::exec::processes;
+#[cfg(target_os = "linux")]
+use crate::delivery::exec::sandbox::Relay;
 use crate::delivery::exec::state::Kept;
 
 /// What outlives the program, such as the `tee` behind its output, gets this long to finish by itself.
@@ -35,6 +37,8 @@ pub(super) struct Watch {
     pub(super) stdout: Capture,
     pub(super) stderr: Capture,
     pub(super) bell: Bell,
+    #[cfg(target_os = "linux")]
+    pub(super) relay: Option<Relay>,
 }
 
 /// What the loop has seen when all are gone.
@@ -67,7 +71,7 @@ impl Watch {
             }
             let now = now();
             phase = match phase {
-                Phase::Running if seen.status.is_some() => Phase::Lingering { kill_at: now + LINGER },
+                Phase::Running if self.end(seen).is_some() => Phase::Lingering { kill_at: now + LINGER },
                 Phase::Running if self.bell.cancelled() => {
                     ended_by_us = Some(End::Cancelled);
                     self.terminate(&reaper, now)
@@ -91,15 +95,31 @@ impl Watch {
             self.wait(&mut reaper, wake_at(phase, self.deadline).saturating_sub(now))?;
         }
         let seen = reaper.seen();
+        let end = self.end(seen).unwrap_or(End::Unknown);
         // The last words are still in the pipes.
         self.stdout.take();
         self.stderr.take();
         Ok(Report {
-            end: ended_by_us.unwrap_or_else(|| end(seen)),
+            end: ended_by_us.unwrap_or(end),
             stdout: self.stdout.finish()?,
             stderr: self.stderr.finish()?,
             leftovers: if seen.all_gone { 0 } else { leftovers },
         })
+    }
+
+    /// How the program ended, if it has.
+    #[cfg(target_os = "linux")]
+    fn end(&mut self, seen: Seen) -> Option<End> {
+        match &mut self.relay {
+            // The first process of a sandbox ends without a word only when it is killed, and the program with it.
+            Some(relay) => relay.end().or(seen.status.map(|_| End::Signaled(Signal::KILL.as_raw()))),
+            None => end(seen),
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn end(&mut self, seen: Seen) -> Option<End> {
+        end(seen)
     }
 
     fn terminate(&self, reaper: &Reaper, now: Duration) -> Phase {
@@ -120,6 +140,13 @@ impl Watch {
             let outputs = [self.stdout.waits_for(), self.stderr.waits_for()];
             waits.extend(
                 outputs.into_iter().flatten().map(|pipe| PollFd::from_borrowed_fd(pipe, PollFlags::IN)),
+            );
+            #[cfg(target_os = "linux")]
+            waits.extend(
+                self.relay
+                    .as_ref()
+                    .and_then(Relay::waits_for)
+                    .map(|pipe| PollFd::from_borrowed_fd(pipe, PollFlags::IN)),
             );
             match poll(&mut waits, Some(&timeout)) {
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
@@ -148,11 +175,11 @@ fn wake_at(phase: Phase, deadline: Duration) -> Duration {
     }
 }
 
-fn end(seen: Seen) -> End {
-    let Some(status) = seen.status else { return End::Unknown };
-    match (status.exit_status(), status.terminating_signal()) {
+fn end(seen: Seen) -> Option<End> {
+    let status = seen.status?;
+    Some(match (status.exit_status(), status.terminating_signal()) {
         (Some(code), _) => End::Exited(code),
         (None, Some(signal)) => End::Signaled(signal),
         (None, None) => End::Unknown,
-    }
+    })
 }

@@ -5,6 +5,8 @@ mod ends;
 mod input;
 mod output;
 mod roles;
+#[cfg(target_os = "linux")]
+mod strict;
 mod upkeep;
 
 use std::path::{Path, PathBuf};
