@@ -107,6 +107,7 @@ pub(crate) struct Shared {
     pub(crate) housekeeping: Status,
     /// What is done to sealed data; None for an engine that has none.
     pub(crate) log: Option<Arc<dyn Housekeeping>>,
+    pub(crate) confine: Option<crate::delivery::confine::Confine>,
 }
 
 /// How often an answer that was checked against definitions which changed meanwhile is checked again.
@@ -354,6 +355,31 @@ impl Handle {
     /// Returns what is done to sealed data; None when nothing is kept on disk.
     pub fn log(&self) -> Option<Arc<dyn Housekeeping>> {
         self.shared.log.clone()
+    }
+
+    /// Looks at the scripts and paths that strict sandboxes name: from now on they must stay what they are.
+    ///
+    /// To be called when definitions were installed.
+    ///
+    /// # Errors
+    /// When the server stops.
+    pub async fn look_at_programs(&self) -> Result<(), Failed> {
+        let Some(confine) = self.confine().cloned() else { return Ok(()) };
+        let actions = self
+            .read(|coordinator, _| {
+                let all = coordinator.state.subscriptions.values().filter(|one| !one.removed);
+                let actions = all.filter_map(|one| match &one.definition().action {
+                    cantus_core::subscription::Action::Exec(exec) => Some((**exec).clone()),
+                    _ => None,
+                });
+                actions.collect::<Vec<_>>()
+            })
+            .await?;
+        tokio::task::spawn_blocking(move || confine.look(&actions)).await.map_err(|_| Failed::Stopping)
+    }
+
+    pub(crate) fn confine(&self) -> Option<&crate::delivery::confine::Confine> {
+        self.shared.confine.as_ref()
     }
 
     pub(crate) fn answer_pull(&self, waiter: u64, deliveries: Vec<Pulled>) {

@@ -98,6 +98,8 @@ pub struct ExecSettings {
     pub token: Option<String>,
     /// Where programs run that say nothing else.
     pub cwd: PathBuf,
+    /// Secrets of the server; no confined program sees them, nor the data directory.
+    pub hidden: Vec<PathBuf>,
 }
 
 /// How a runtime is set up.
@@ -183,6 +185,7 @@ impl Made {
             space_low: AtomicBool::new(false),
             stopping,
             exec,
+            confine: config.exec.as_ref().map(crate::delivery::confine::Confine::new),
             mask,
             bell: Bell::default(),
             housekeeping: Status::default(),

@@ -42,7 +42,11 @@ pub async fn install(
         }
     }
     match handle.submit(Command::Install(Box::new(command))).await {
-        Ok(Answer::Installed(added, changed, removed)) => Ok(Installed { added, changed, removed }),
+        Ok(Answer::Installed(added, changed, removed)) => {
+            // A script that is edited later runs once somebody has installed the definitions again.
+            handle.look_at_programs().await.map_err(|failed| of(failed, Place::Alone))?;
+            Ok(Installed { added, changed, removed })
+        }
         Ok(other) => {
             let detail = format!("an installation was answered with {other:?}");
             Err(Box::new(Problem::new(Code::Internal, detail)))

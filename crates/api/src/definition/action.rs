@@ -7,7 +7,8 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
-use super::exec::{Exec, OnSuccess, Sandbox, Stdin};
+use super::confinement::{ExecLimits, Network, Sandbox};
+use super::exec::{Exec, OnSuccess, Stdin};
 use super::{AgentPattern, Duration, EventType, Subscription};
 
 /// What a subscription does with each event: `exec`, `inbox`, `publish` or `pause`.
@@ -188,6 +189,14 @@ struct Written {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sandbox: Option<Sandbox>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    network: Option<Network>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    readable: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    writable: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    limits: Option<ExecLimits>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     concurrency: Option<u32>,
 }
 
@@ -204,6 +213,10 @@ impl From<Action> for Written {
                 timeout: Some(exec.timeout),
                 on_success: exec.on_success,
                 sandbox: exec.sandbox,
+                network: exec.network,
+                readable: exec.readable,
+                writable: exec.writable,
+                limits: exec.limits,
                 concurrency: exec.concurrency,
                 ..Self::default()
             },
@@ -254,6 +267,10 @@ impl Written {
             (self.timeout.is_some(), "timeout"),
             (self.on_success.is_some(), "on_success"),
             (self.sandbox.is_some(), "sandbox"),
+            (self.network.is_some(), "network"),
+            (!self.readable.is_empty(), "readable"),
+            (!self.writable.is_empty(), "writable"),
+            (self.limits.is_some(), "limits"),
             (self.concurrency.is_some(), "concurrency"),
         ]
         .into_iter()
@@ -272,7 +289,7 @@ fn exec(argv: Vec<String>, written: Written) -> Result<Exec, String> {
     if written.concurrency.is_some_and(|number| !(1..=Subscription::MAX_CONCURRENCY).contains(&number)) {
         return Err(format!("`concurrency` can be 1 to {}", Subscription::MAX_CONCURRENCY));
     }
-    Ok(Exec {
+    let exec = Exec {
         argv,
         cwd: written.cwd,
         env: written.env,
@@ -282,8 +299,17 @@ fn exec(argv: Vec<String>, written: Written) -> Result<Exec, String> {
         timeout,
         on_success: written.on_success,
         sandbox: written.sandbox,
+        network: written.network,
+        readable: written.readable,
+        writable: written.writable,
+        limits: written.limits,
         concurrency: written.concurrency,
-    })
+    };
+    if let (Some(Sandbox::None), Some(key)) = (exec.sandbox, exec.key_of_strict()) {
+        return Err(format!("`{key}` belongs to `sandbox: strict`, and this is `sandbox: none`"));
+    }
+    exec.limits.as_ref().map_or(Ok(()), ExecLimits::check)?;
+    Ok(exec)
 }
 
 impl<'de> Deserialize<'de> for Action {
@@ -355,6 +381,8 @@ mod tests {
             (r#"{"exec": []}"#, "begins with the program"),
             (r#"{"exec": ["a"], "timeout": "0s"}"#, "can not be 0"),
             (r#"{"exec": ["a"], "concurrency": 0}"#, "1 to 10000"),
+            (r#"{"exec": ["a"], "sandbox": "none", "network": "host"}"#, "belongs to `sandbox: strict`"),
+            (r#"{"exec": ["a"], "limits": {"output": "1GiB"}}"#, "1024 to 67108864 bytes"),
             (r#"{"webhook": "https://x"}"#, "unknown field"),
             (r#""outbox""#, "inbox"),
             (r#"{"pause": {"agents": [], "until": "1m"}}"#, "at least one"),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::confinement::{ExecLimits, Network, Sandbox};
 use super::{Duration, EventType, TopicName};
 
 /// A program and how it is run. There is no shell between: the list is the program and its arguments.
@@ -26,8 +27,16 @@ pub struct Exec {
     pub timeout: Duration,
     /// The event its plain output becomes.
     pub on_success: Option<OnSuccess>,
-    /// How it is confined; left out, the server decides.
+    /// How it is confined; left out, the server decides, and it is strict when any of the next four is given.
     pub sandbox: Option<Sandbox>,
+    /// Which network it has in a strict sandbox; none when left out.
+    pub network: Option<Network>,
+    /// Files and folders it may read in a strict sandbox.
+    pub readable: Vec<String>,
+    /// Files and folders it may change in a strict sandbox.
+    pub writable: Vec<String>,
+    /// How much it may use in a strict sandbox.
+    pub limits: Option<ExecLimits>,
     /// How many run at the same time, 1 to 10,000.
     pub concurrency: Option<u32>,
 }
@@ -35,6 +44,23 @@ pub struct Exec {
 impl Exec {
     /// How long an attempt may take when nothing is said.
     pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(600);
+
+    /// Returns how it is confined, as far as the action says: what only a strict sandbox knows asks for one.
+    pub fn asks_for(&self) -> Option<Sandbox> {
+        self.sandbox.or(self.key_of_strict().map(|_| Sandbox::Strict))
+    }
+
+    /// Returns a key it has that only a strict sandbox knows.
+    pub fn key_of_strict(&self) -> Option<&'static str> {
+        [
+            (self.network.is_some(), "network"),
+            (!self.readable.is_empty(), "readable"),
+            (!self.writable.is_empty(), "writable"),
+            (self.limits.is_some(), "limits"),
+        ]
+        .into_iter()
+        .find_map(|(given, key)| given.then_some(key))
+    }
 }
 
 /// What a program reads on its standard input.
@@ -74,12 +100,4 @@ pub enum SuccessData {
     Stdout,
     /// The output read as JSON.
     StdoutJson,
-}
-
-/// How a program is confined.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Sandbox {
-    /// Not at all, except for its environment and its limits of time and output.
-    None,
 }

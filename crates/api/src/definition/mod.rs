@@ -6,6 +6,7 @@
 
 mod action;
 mod agent;
+mod confinement;
 mod duration;
 mod exec;
 mod name;
@@ -21,8 +22,9 @@ use serde::{Deserialize, Serialize};
 
 pub use action::{Action, Inbox, Pause, PauseUntil, Publish, ValueText};
 pub use agent::Agent;
+pub use confinement::{ExecLimits, Network, Sandbox};
 pub use duration::{Duration, InvalidDuration};
-pub use exec::{Exec, OnSuccess, Sandbox, Stdin, SuccessData};
+pub use exec::{Exec, OnSuccess, Stdin, SuccessData};
 pub use name::{
     AgentName, AgentPattern, EventType, HookName, InvalidName, SubscriptionName, TopicName, TopicPattern,
 };

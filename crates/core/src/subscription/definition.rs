@@ -2,6 +2,7 @@
 
 use minicbor::{Decode, Encode};
 
+use super::confinement::Confinement;
 use super::retry;
 use crate::agent::AgentPattern;
 use crate::ids::Position;
@@ -111,6 +112,9 @@ pub struct ExecAction {
     /// How it is confined.
     #[n(8)]
     pub sandbox: Sandbox,
+    /// What a strict sandbox lets it do; the least when absent.
+    #[n(20)]
+    pub confinement: Option<Confinement>,
 }
 
 /// What a program reads on stdin.
@@ -137,7 +141,7 @@ pub enum Sandbox {
     #[default]
     #[n(0)]
     None,
-    /// As promised for production; not available yet.
+    /// To what its confinement says.
     #[n(1)]
     Strict,
 }

@@ -3,6 +3,7 @@
 //! Read `definition` and `retry` (what is declared), `state` (what is true), `lanes` (who is next), then `decide`
 //! (leases and their outcomes), `operate` (pause, resume, seek) and `why`. Nothing here waits or talks to anyone.
 
+mod confinement;
 pub mod decide;
 mod definition;
 mod id;
@@ -12,6 +13,7 @@ pub mod retry;
 mod state;
 pub mod why;
 
+pub use confinement::{Confinement, ExecLimits, Network};
 pub use definition::{
     Action, AfterDeadLetter, ExecAction, Feed, OnSuccess, Order, PauseAction, Place, Produced, PublishAction,
     Sandbox, Subscription, Until,

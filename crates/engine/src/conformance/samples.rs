@@ -190,6 +190,7 @@ fn exec() -> Subscription {
                 data: Produced::StdoutJson,
             }),
             sandbox: Sandbox::Strict,
+            confinement: None,
         })),
         retry: Policy {
             max_retries: 5,

@@ -45,6 +45,7 @@ const SOURCES: &[(&str, &str)] = &[
     ("topic/dedupe.rs", ""),
     ("agent/state.rs", "agent "),
     ("subscription/id.rs", ""),
+    ("subscription/confinement.rs", ""),
     ("subscription/definition.rs", ""),
     ("subscription/retry.rs", ""),
     ("subscription/state.rs", "subscription "),

@@ -3,18 +3,18 @@
 use std::collections::BTreeMap;
 
 use cantus_api::definition::{
-    Action, AgentPattern, Duration, EventType, Exec, Inbox, OnSuccess, Pause, PauseUntil, Publish, Sandbox,
-    Stdin, Subscription, SuccessData, TopicName, ValueText,
+    Action, AgentPattern, Duration, EventType, Exec, Inbox, OnSuccess, Pause, PauseUntil, Publish, Stdin,
+    Subscription, SuccessData, TopicName, ValueText,
 };
 
 use crate::check::expression_problem;
 use crate::diagnostic::Fault;
 use crate::yaml::{Node, Value};
 
-use super::{Fields, Reader};
+use super::{Fields, Reader, confinement};
 
 /// The keys of an action.
-pub(super) const ACTION_KEYS: [&str; 13] = [
+pub(super) const ACTION_KEYS: [&str; 17] = [
     "exec",
     "inbox",
     "publish",
@@ -27,6 +27,10 @@ pub(super) const ACTION_KEYS: [&str; 13] = [
     "timeout",
     "on_success",
     "sandbox",
+    "network",
+    "readable",
+    "writable",
+    "limits",
     "concurrency",
 ];
 
@@ -150,6 +154,7 @@ fn exec(reader: &Reader<'_>, fields: &Fields<'_, '_>) -> Read {
     let wants_prompt =
         (stdin == Stdin::Prompt && prompt.is_none()).then(|| fields.get("stdin").map(|node| node.span));
     let on_success = fields.get("on_success");
+    confinement::belongs_to_strict(reader, fields);
     let action = Action::Exec(Exec {
         argv,
         cwd: Some(cwd(reader, fields, node)),
@@ -165,7 +170,11 @@ fn exec(reader: &Reader<'_>, fields: &Fields<'_, '_>) -> Read {
             .and_then(|node| reader.duration(node, "timeout", Duration::from_millis(1)))
             .unwrap_or(Exec::DEFAULT_TIMEOUT),
         on_success: on_success.and_then(|node| success(reader, node)),
-        sandbox: fields.get("sandbox").and_then(|node| sandbox(reader, node)),
+        sandbox: fields.get("sandbox").and_then(|node| confinement::sandbox(reader, node)),
+        network: fields.get("network").and_then(|node| confinement::network(reader, node)),
+        readable: confinement::paths(reader, fields, "readable"),
+        writable: confinement::paths(reader, fields, "writable"),
+        limits: fields.get("limits").and_then(|node| confinement::limits(reader, node)),
         concurrency: fields
             .get("concurrency")
             .and_then(|node| reader.whole(node, "concurrency", 1..=Subscription::MAX_CONCURRENCY)),
@@ -185,17 +194,6 @@ fn cwd(reader: &Reader<'_>, fields: &Fields<'_, '_>, exec: &Node) -> String {
         .and_then(|node| reader.path(node))
         .unwrap_or_else(|| reader.sources.get(exec.span.source).folder.clone());
     folder.to_string_lossy().into_owned()
-}
-
-pub(super) fn sandbox(reader: &Reader<'_>, node: &Node) -> Option<Sandbox> {
-    if matches!(&node.value, Value::Scalar(scalar) if scalar.text == "strict") {
-        reader.say(
-            Fault::error(node.span, "`sandbox: strict` is not available yet")
-                .hint("write `sandbox: none` to run the program unconfined, or wait for the next version"),
-        );
-        return None;
-    }
-    reader.word(node, &[("none", Sandbox::None)])
 }
 
 fn variables(reader: &Reader<'_>, node: &Node) -> BTreeMap<String, String> {

@@ -5,6 +5,7 @@
 
 mod action;
 mod agent;
+mod confinement;
 mod document;
 mod fields;
 mod places;

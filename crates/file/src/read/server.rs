@@ -9,7 +9,7 @@ use cantus_api::definition::{
 use crate::diagnostic::Fault;
 use crate::yaml::{Node, Value};
 
-use super::{Fields, Reader, action};
+use super::{Fields, Reader, confinement};
 
 /// The keys of the server section.
 pub(super) const SERVER_KEYS: [&str; 11] = [
@@ -59,7 +59,7 @@ pub(super) fn server(reader: &Reader<'_>, node: &Node) -> Option<Server> {
         hooks: fields.get("hooks").map(|node| hooks(reader, node)).unwrap_or_default(),
         tokens: fields.get("tokens").map(|node| tokens(reader, node)).unwrap_or_default(),
         auto_create: boolean("auto_create"),
-        sandbox: fields.get("sandbox").and_then(|node| action::sandbox(reader, node)),
+        sandbox: fields.get("sandbox").and_then(|node| confinement::sandbox(reader, node)),
         allow_remote_exec: boolean("allow_remote_exec"),
         allowed_hosts: texts("allowed_hosts", host),
         allowed_origins: texts("allowed_origins", origin),

@@ -100,7 +100,9 @@ said! {
     an_exec_without_its_prompt: subscription("topic: a\naction: { exec: [sh], stdin: prompt }");
     a_prompt_nobody_reads: subscription("topic: a\naction: { exec: [sh], prompt: hello }");
     a_timeout_of_nothing: subscription("topic: a\naction: { exec: [sh], timeout: 0s }");
-    a_strict_sandbox: subscription("topic: a\naction: { exec: [sh], sandbox: strict }");
+    a_network_without_a_sandbox: subscription("topic: a\naction: { exec: [sh], sandbox: none, network: host }");
+    a_limit_out_of_its_bounds: subscription("topic: a\naction: { exec: [sh], limits: { output: 1GiB } }");
+    a_sandbox_of_another_kind: subscription("topic: a\naction: { exec: [sh], sandbox: tight }");
     an_on_success_without_type: subscription("topic: a\naction: { exec: [sh], on_success: { data: stdout } }");
     an_unknown_on_success_data: subscription("topic: a\naction: { exec: [sh], on_success: { type: A, data: stdout-json } }");
     a_variable_of_ours: subscription("topic: a\naction: { exec: [sh], env: { CANTUS_URL: x } }");

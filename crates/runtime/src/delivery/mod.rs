@@ -1,7 +1,9 @@
 //! How attempts are carried out, and how their outcomes come back.
 //!
-//! Read `workers` (who does what), `outcome` (what an end means), `exec` (programs), `publish` (routes and transforms).
+//! Read `workers` (who does what), `outcome` (what an end means), `exec` (programs), `confine` (what their sandboxes
+//! are told), `publish` (routes and transforms).
 
+pub(crate) mod confine;
 pub mod exec;
 mod outcome;
 mod program;

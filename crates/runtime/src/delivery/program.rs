@@ -39,10 +39,9 @@ pub(super) fn spec(
         trace_parent: attempt.trace_parent.as_deref(),
         trace_state: event.trace_state.as_deref(),
     };
-    let our_folder = std::env::current_exe().ok().and_then(|exe| exe.parent().map(PathBuf::from));
     let environment = environment::build(
         |name| std::env::var_os(name),
-        our_folder.as_deref(),
+        environment::our_folder().as_deref(),
         environment::Configured { env: &env, pass_env: &pass_env },
         context,
         &wire.attributes(event),

@@ -159,7 +159,19 @@ impl Workers {
         }
         let spec = program::spec(attempt, exec, &settings, self.wire.as_ref());
         let ended = match spec {
-            Ok(spec) => runner.run(&id, spec, || {}).await,
+            Ok(mut spec) => {
+                if let Some(confine) = self.handle.confine().cloned() {
+                    let action = exec.clone();
+                    let confined = tokio::task::spawn_blocking(move || {
+                        confine.apply(&action, &mut spec);
+                        spec
+                    });
+                    // Fails only while the runtime shuts down; the next start owes the attempt again.
+                    let Ok(confined) = confined.await else { return };
+                    spec = confined;
+                }
+                runner.run(&id, spec, || {}).await
+            }
             Err(failure) => {
                 self.settle(attempt, outcome::Said::Failed(failure), true).await;
                 return;

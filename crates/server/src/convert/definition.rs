@@ -6,8 +6,8 @@ use cantus_core::agent::{Agent, AgentName, AgentPattern, Origin};
 use cantus_core::filter::{Expression, Filter, InvalidFilter};
 use cantus_core::subscription::retry::{Backoff, Policy};
 use cantus_core::subscription::{
-    Action, AfterDeadLetter, ExecAction, Feed, OnSuccess, Order, PauseAction, Place, Produced, PublishAction,
-    Sandbox, Subscription, SubscriptionId, Until,
+    Action, AfterDeadLetter, Confinement, ExecAction, ExecLimits, Feed, Network, OnSuccess, Order,
+    PauseAction, Place, Produced, PublishAction, Sandbox, Subscription, SubscriptionId, Until,
 };
 use cantus_core::topic::{InvalidName, Pattern, Schema, Topic, TopicName, Validation};
 use cantus_core::{Position, Span, Text, Timestamp};
@@ -218,14 +218,15 @@ fn action(action: &wire::Action, around: &Around<'_>) -> Result<Action, Box<Prob
 }
 
 fn exec_action(exec: &wire::Exec, around: &Around<'_>) -> Result<ExecAction, Box<Problem>> {
-    let sandbox = match exec.sandbox.or(around.defaults.sandbox) {
+    let sandbox = match exec.asks_for().or(around.defaults.sandbox) {
         Some(wire::Sandbox::None) => Sandbox::None,
+        Some(wire::Sandbox::Strict) => Sandbox::Strict,
         None => {
             let detail = format!(
-                "the exec action of {} does not say how its program is confined, and confinement is not available yet",
+                "the exec action of {} does not say how its program is confined, and neither does this server",
                 around.agent
             );
-            let hint = "write `sandbox: none` into the action, or into `server`, to run it unconfined";
+            let hint = "write `sandbox: strict` into the action, or `sandbox: none` to run it unconfined";
             let problem = Problem::new(Code::ExecNotAllowed, detail.clone()).at("#/action/sandbox", detail);
             return Err(Box::new(problem.hint(hint)));
         }
@@ -258,7 +259,29 @@ fn exec_action(exec: &wire::Exec, around: &Around<'_>) -> Result<ExecAction, Box
             }),
         },
         sandbox,
+        confinement: (sandbox == Sandbox::Strict).then(|| confinement(exec)),
     })
+}
+
+fn confinement(exec: &wire::Exec) -> Confinement {
+    let paths = |paths: &[String]| paths.iter().map(|path| Text::from(path.as_str())).collect();
+    let limits = exec.limits.clone().unwrap_or_default();
+    Confinement {
+        network: match exec.network {
+            None | Some(wire::Network::None) => Network::None,
+            Some(wire::Network::Host) => Network::Host,
+        },
+        readable: paths(&exec.readable),
+        writable: paths(&exec.writable),
+        limits: ExecLimits {
+            memory: limits.memory.map(|size| size.bytes()),
+            cpu: limits.cpu.map(span),
+            processes: limits.processes,
+            files: limits.files,
+            file_size: limits.file_size.map(|size| size.bytes()),
+            output: limits.output.map(|size| size.bytes()),
+        },
+    }
 }
 
 /// Returns a retry policy for the core.
@@ -332,6 +355,18 @@ mod tests {
         assert!(refused.is(Code::ExecNotAllowed) && refused.hint.unwrap().contains("sandbox: none"));
         let defaults = Defaults { sandbox: Some(wire::Sandbox::None), dedupe: None };
         assert!(declared(json, &defaults).is_ok());
+    }
+
+    #[test]
+    fn what_only_a_strict_sandbox_knows_asks_for_one() {
+        let defaults = Defaults { sandbox: Some(wire::Sandbox::None), dedupe: None };
+        let json = r#"{"agent":"a","topic":"t","action":{"exec":["true"],"network":"host","writable":["/srv/work"],"limits":{"memory":"1GiB"}}}"#;
+        let (_, definition) = declared(json, &defaults).unwrap();
+        let Action::Exec(exec) = definition.action else { panic!("it runs a program") };
+        assert_eq!(exec.sandbox, Sandbox::Strict);
+        let confinement = exec.confinement.unwrap();
+        assert_eq!((confinement.network, confinement.limits.memory), (Network::Host, Some(1 << 30)));
+        assert_eq!(confinement.writable, [Text::from("/srv/work")]);
     }
 
     #[test]

@@ -3,7 +3,8 @@
 use cantus_api::definition as wire;
 use cantus_core::agent::Agent;
 use cantus_core::subscription::{
-    Action, ExecAction, Feed, Order, Place, Produced, PublishAction, Sandbox, Subscription, Until,
+    Action, Confinement, ExecAction, Feed, Network, Order, Place, Produced, PublishAction, Sandbox,
+    Subscription, Until,
 };
 use cantus_core::topic::{Topic, Validation};
 use cantus_core::{Span, Text, hash};
@@ -127,7 +128,29 @@ fn exec_action(exec: &ExecAction) -> Value {
         Sandbox::Strict => "strict",
     };
     out.insert("sandbox".to_owned(), Value::from(sandbox));
+    if let Some(confinement) = &exec.confinement {
+        confined(&mut out, confinement);
+    }
     Value::Object(out)
+}
+
+fn confined(out: &mut Map<String, Value>, confinement: &Confinement) {
+    let network = match confinement.network {
+        Network::None => "none",
+        Network::Host => "host",
+    };
+    out.insert("network".to_owned(), Value::from(network));
+    set(out, "readable", texts(&confinement.readable));
+    set(out, "writable", texts(&confinement.writable));
+    let declared = &confinement.limits;
+    let mut limits = Map::new();
+    set(&mut limits, "memory", declared.memory.map(Value::from));
+    set(&mut limits, "cpu", declared.cpu.map(span));
+    set(&mut limits, "processes", declared.processes.map(Value::from));
+    set(&mut limits, "files", declared.files.map(Value::from));
+    set(&mut limits, "file_size", declared.file_size.map(Value::from));
+    set(&mut limits, "output", declared.output.map(Value::from));
+    set(out, "limits", (!limits.is_empty()).then(|| Value::Object(limits)));
 }
 
 /// Returns the hash of a definition's content, as hex.

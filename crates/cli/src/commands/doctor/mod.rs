@@ -1,7 +1,8 @@
-//! `cantus doctor`: what could be wrong here, and how to repair it. `checks` looks, `finding` is what it sees.
+//! `cantus doctor`: what could be wrong here, and how to repair it. `checks` and `sandbox` look, `finding` is what it sees.
 
 mod checks;
 mod finding;
+mod sandbox;
 
 use std::path::PathBuf;
 
@@ -15,7 +16,7 @@ use crate::exit::Failure;
 use crate::output::Format;
 use finding::{Finding, Level, text};
 
-/// Look for what could be wrong: the server, its version, the token, the disk, the clock, dead letters, agents
+/// Look for what could be wrong: the server, its version, the token, the disk, the sandbox, the clock, dead letters, agents
 ///
 /// Exit code 1 when something is wrong, 0 when there are only warnings.
 #[derive(Debug, Args)]
@@ -34,6 +35,9 @@ pub(crate) struct Doctor {
 impl Doctor {
     pub(crate) async fn run(self, context: &Context) -> Result<()> {
         let mut findings: Vec<Finding> = checks::here(&self.data_dir, context.global.server_url());
+        if crate::token::is_this_machine(context.global.server_url()) {
+            findings.push(sandbox::sandbox().await);
+        }
         findings.extend(checks::server(context).await?);
         let failed = findings.iter().any(|finding| finding.level == Level::Fail);
         let screen = &context.screen;

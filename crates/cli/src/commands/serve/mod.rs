@@ -17,6 +17,7 @@ mod watch;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use cantus_api::definition::Sandbox;
 use clap::{Args, ValueEnum};
 
 use crate::context::Context;
@@ -69,7 +70,7 @@ struct Common {
         default_value = ".cantus"
     )]
     data_dir: PathBuf,
-    /// How programs are confined when their action does not say
+    /// How programs are confined when neither their action nor the file says; strict in serve, none in dev
     #[arg(long, value_enum, value_name = "SANDBOX")]
     sandbox: Option<SandboxOption>,
     /// How logs are written; text on a terminal, else JSON
@@ -81,6 +82,8 @@ struct Common {
 enum SandboxOption {
     /// Not at all, except for environment, time and output
     None,
+    /// To the system's programs, their own file, and what their actions declare
+    Strict,
 }
 
 /// The file that is read when none is named.
@@ -129,7 +132,7 @@ impl Serve {
         let configured = load::load(Some(&file), context)?;
         let listen = self.common.listen(&configured)?;
         let options = self.common.options(Mode::Serve, configured, listen, context);
-        safety::serve_is_safe(&options.definitions, &options.server)?;
+        safety::serve_is_safe(&options.server)?;
         run(options, None, context)
     }
 }
@@ -142,9 +145,13 @@ impl Common {
 
     fn options(&self, mode: Mode, configured: Configured, listen: String, context: &Context) -> StartOptions {
         let mut server = configured.server;
-        if let Some(SandboxOption::None) = self.sandbox {
-            server.sandbox = Some(cantus_api::definition::Sandbox::None);
-        }
+        server.sandbox = Some(match (self.sandbox, server.sandbox) {
+            (Some(SandboxOption::None), _) => Sandbox::None,
+            (Some(SandboxOption::Strict), _) => Sandbox::Strict,
+            (None, Some(declared)) => declared,
+            (None, None) if mode == Mode::Serve => Sandbox::Strict,
+            (None, None) => Sandbox::None,
+        });
         logs::start(self.log_format, context.screen.verbosity());
         StartOptions {
             mode,
@@ -174,6 +181,7 @@ fn run(mut options: StartOptions, watched: Option<PathBuf>, context: &Context) -
     let screen = context.screen.clone();
     options.ready = Box::new(move |address| screen.note(&banner.text(address, &screen)));
     runtime.block_on(async {
+        safety::programs_can_be_confined(&options).await?;
         if let Some(file) = watched {
             options.reloads = Some(watch::start(file, &options, context.screen.clone()));
         }

@@ -15,7 +15,7 @@ use cantus_server::convert::definition::Defaults;
 use cantus_server::convert::wire::CloudEvents;
 use cantus_server::install::install;
 use cantus_server::observe::{Observation, Settings};
-use cantus_server::options::{Hook, Mode as ServerMode, Secret, ServerOptions, TokenGrant};
+use cantus_server::options::{Hook, Secret, ServerOptions, TokenGrant};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -65,6 +65,7 @@ pub(super) async fn start_server(options: StartOptions, stop: impl Future<Output
             url: format!("http://{}", reachable(address)),
             token: Some(program_token),
             cwd: folder_of(options.file.as_deref())?,
+            hidden: secrets(&options.server),
         }),
         observer: observation.clone(),
         housekeeping: None,
@@ -132,9 +133,7 @@ fn server_options(
     server.hosts = given.allowed_hosts.clone();
     server.origins = given.allowed_origins.clone();
     server.allow_remote_exec = given.allow_remote_exec.unwrap_or(false);
-    if server.mode == ServerMode::Serve {
-        server.sandbox = given.sandbox;
-    }
+    server.sandbox = given.sandbox;
     for declared in &given.tokens {
         let token = secret(&declared.token_file)?;
         server.tokens.push(TokenGrant { name: declared.name.clone(), token, may: declared.may.clone() });
@@ -161,6 +160,13 @@ fn server_options(
         out.depth = limits.json_depth.unwrap_or(out.depth);
     }
     Ok(server)
+}
+
+/// Returns the files that hold secrets of the server.
+fn secrets(server: &cantus_api::definition::Server) -> Vec<PathBuf> {
+    let tokens = server.tokens.iter().map(|token| token.token_file.clone());
+    let hooks = server.hooks.values().filter_map(|hook| hook.secret_file.clone());
+    tokens.chain(hooks).collect()
 }
 
 fn secret(file: &Path) -> Result<Secret> {

@@ -199,6 +199,17 @@ pub fn build(
     Environment { variables: variables.into_iter().collect(), left_out }
 }
 
+/// Returns the PATH a program gets: our binary's folder, then the one that was given.
+pub(crate) fn search_path(given: Option<&str>) -> String {
+    let given = given.filter(|path| !path.is_empty()).unwrap_or(PATH_WHEN_UNSET);
+    our_folder_first(our_folder().as_deref(), given)
+}
+
+/// Returns the folder of our binary.
+pub(crate) fn our_folder() -> Option<std::path::PathBuf> {
+    std::env::current_exe().ok().and_then(|exe| exe.parent().map(Path::to_owned))
+}
+
 /// The variable for an attribute; `None` for the event's data, which is on stdin.
 fn attribute_variable(
     attribute: &str,

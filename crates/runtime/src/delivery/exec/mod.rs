@@ -19,6 +19,7 @@ pub mod answer;
 mod attempt;
 pub mod classify;
 pub mod environment;
+pub(super) mod find;
 pub mod guardian;
 mod launch;
 mod life;

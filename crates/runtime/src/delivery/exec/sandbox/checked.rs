@@ -74,7 +74,7 @@ impl Checked {
 }
 
 /// Returns the hash of the script at `path`; `None` if it is a binary, or can not be read.
-pub(crate) fn script_hash(path: &Path) -> Option<String> {
+pub(in crate::delivery::exec) fn script_hash(path: &Path) -> Option<String> {
     opened(path).ok()?.1.map(|bytes| hex(&bytes))
 }
 

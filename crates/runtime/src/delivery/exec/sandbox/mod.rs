@@ -31,7 +31,8 @@ mod start;
 #[cfg(target_os = "linux")]
 mod view;
 
-pub(crate) use checked::script_hash;
+#[cfg(test)]
+pub(super) use checked::script_hash;
 pub use confinement::{Confinement, Limits, Network, Place};
 pub(crate) use pins::Pins;
 #[cfg(target_os = "linux")]
