@@ -64,6 +64,10 @@ fn github_triage_takes_real_payloads_and_shows_three_kinds_of_failure() {
 
 #[test]
 fn a_coding_agent_answers_with_its_plain_output() {
+    // Its program is confined; `sandbox` tells what happens where that is impossible.
+    if !crate::sandbox::is_possible() {
+        return crate::sandbox::serve_confines_programs_unless_told_otherwise();
+    }
     let folder = repository("examples/coding-agent");
     let stand_in = folder.join("stand-in");
     let path = std::env::var("PATH").unwrap_or_default();

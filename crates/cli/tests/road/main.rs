@@ -7,6 +7,7 @@ mod examples;
 mod hostile;
 mod kill;
 mod production;
+mod sandbox;
 mod schemas;
 mod server;
 mod story;

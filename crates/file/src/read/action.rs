@@ -155,7 +155,7 @@ fn exec(reader: &Reader<'_>, fields: &Fields<'_, '_>) -> Read {
         (stdin == Stdin::Prompt && prompt.is_none()).then(|| fields.get("stdin").map(|node| node.span));
     let on_success = fields.get("on_success");
     confinement::belongs_to_strict(reader, fields);
-    let action = Action::Exec(Exec {
+    let exec = Exec {
         argv,
         cwd: Some(cwd(reader, fields, node)),
         env: fields.get("env").map(|node| variables(reader, node)).unwrap_or_default(),
@@ -178,9 +178,10 @@ fn exec(reader: &Reader<'_>, fields: &Fields<'_, '_>) -> Read {
         concurrency: fields
             .get("concurrency")
             .and_then(|node| reader.whole(node, "concurrency", 1..=Subscription::MAX_CONCURRENCY)),
-    });
+    };
+    confinement::has_use_for_its_keys(reader, fields, &exec);
     Read {
-        action: Some(action),
+        action: Some(Action::Exec(exec)),
         program: Some(first.span),
         wants_prompt: wants_prompt.flatten(),
         produces: on_success.and_then(|node| node.get("type")).map(|node| node.span),

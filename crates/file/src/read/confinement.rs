@@ -1,6 +1,6 @@
 //! How a program is confined, as it stands in the file.
 
-use cantus_api::definition::{Duration, ExecLimits, Network, Sandbox};
+use cantus_api::definition::{Duration, Exec, ExecLimits, Network, Sandbox};
 
 use crate::diagnostic::Fault;
 use crate::yaml::{Node, Value};
@@ -39,6 +39,19 @@ pub(super) fn limits(reader: &Reader<'_>, node: &Node) -> Option<ExecLimits> {
         reader.say(Fault::error(node.span, message).hint("leave it out for the default"));
     }
     Some(limits)
+}
+
+/// Warns of a key to something that a program without a network can not reach.
+pub(super) fn has_use_for_its_keys(reader: &Reader<'_>, fields: &Fields<'_, '_>, exec: &Exec) {
+    let is_cut_off = exec.asks_for() == Some(Sandbox::Strict) && exec.network != Some(Network::Host);
+    let is_key = |name: &&String| name.ends_with("_API_KEY");
+    if let (true, Some(name), Some(entry)) =
+        (is_cut_off, exec.pass_env.iter().find(is_key), fields.entry("pass_env"))
+    {
+        let message = format!("this program gets {name} and has no network to use it");
+        let hint = "add `network: host`: a strict sandbox has no network unless it is asked for";
+        reader.say(Fault::warning(entry.key_span, message).hint(hint));
+    }
 }
 
 /// Refuses keys of a strict sandbox beside `sandbox: none`: they would promise what nobody keeps.

@@ -101,6 +101,7 @@ said! {
     a_prompt_nobody_reads: subscription("topic: a\naction: { exec: [sh], prompt: hello }");
     a_timeout_of_nothing: subscription("topic: a\naction: { exec: [sh], timeout: 0s }");
     a_network_without_a_sandbox: subscription("topic: a\naction: { exec: [sh], sandbox: none, network: host }");
+    a_key_without_a_network: subscription("topic: a\naction: { exec: [sh], sandbox: strict, pass_env: [SOME_API_KEY] }");
     a_limit_out_of_its_bounds: subscription("topic: a\naction: { exec: [sh], limits: { output: 1GiB } }");
     a_sandbox_of_another_kind: subscription("topic: a\naction: { exec: [sh], sandbox: tight }");
     an_on_success_without_type: subscription("topic: a\naction: { exec: [sh], on_success: { data: stdout } }");
