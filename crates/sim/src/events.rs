@@ -99,6 +99,7 @@ pub(crate) fn subscription(chance: &mut Chance, settings: &Settings, fresh: bool
             timeout: settings.lease,
             on_success: None,
             sandbox: Sandbox::None,
+            confinement: None,
         })),
     };
     // A route that hears itself multiplies: most hear one type, which is not the one they publish.
