@@ -35,6 +35,7 @@ const INSIDE: &[(&str, &[&str])] = &[
         &["cantus-server", "cantus-runtime", "cantus-engine", "cantus-core", "cantus-api", "cantus-file"],
     ),
     ("cantus-sim", &["cantus-runtime", "cantus-engine", "cantus-core"]),
+    ("cantus-faults", &[]),
     ("xtask", &["cantus-api", "cantus-client"]),
 ];
 

@@ -1,9 +1,10 @@
 //! Campaigns: the real binary, treated badly, and judged by what it promised.
 //!
 //! `binary` builds it, `server` runs it; `kill` is the campaign that ends it again and again; `fuzz` throws bytes at
-//! whatever reads bytes; `sim` runs the whole coordinator from seeds.
+//! whatever reads bytes; `sim` runs the whole coordinator from seeds; `disk` lets its disk fail.
 
 mod binary;
+mod disk;
 mod fuzz;
 mod kill;
 mod server;
@@ -21,6 +22,8 @@ use clap::Subcommand;
 pub(crate) enum Campaign {
     /// Publish and consume while the server is killed with SIGKILL at random, and judge what is left
     Kill(kill::Options),
+    /// Let the disk fail in every way a disk fails, and judge what is left
+    Disk(disk::Options),
     /// Throw bytes at everything that reads bytes, guided by coverage
     Fuzz(fuzz::Options),
     /// Run the whole coordinator from seeds, on a disk and with agents that misbehave, and judge it by what it promised
@@ -35,6 +38,7 @@ impl Campaign {
     pub(crate) fn run(&self) -> Result<()> {
         match self {
             Campaign::Kill(options) => kill::run(options),
+            Campaign::Disk(options) => disk::run(options),
             Campaign::Fuzz(options) => fuzz::run(options),
             Campaign::Sim(options) => sim::run(options),
         }

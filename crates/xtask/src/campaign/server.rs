@@ -27,6 +27,7 @@ pub(crate) struct Server {
     file: PathBuf,
     port: u16,
     child: Option<Child>,
+    variables: Vec<(String, String)>,
 }
 
 impl Server {
@@ -39,7 +40,14 @@ impl Server {
             .map(|_| rng.random_range(PORTS))
             .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
             .context("none of 100 ports is free")?;
-        Ok(Server { binary, dir: dir.to_owned(), file: file.to_owned(), port, child: None })
+        Ok(Server {
+            binary,
+            dir: dir.to_owned(),
+            file: file.to_owned(),
+            port,
+            child: None,
+            variables: Vec::new(),
+        })
     }
 
     /// Returns a client of it.
@@ -50,6 +58,16 @@ impl Server {
         let url = format!("http://127.0.0.1:{}", self.port);
         let client = Client::builder().url(url).timeout(Duration::from_secs(20));
         Ok(client.connect_timeout(Duration::from_secs(2)).build()?)
+    }
+
+    /// Says which variables its next process gets besides ours.
+    pub(crate) fn set_variables(&mut self, variables: Vec<(String, String)>) {
+        self.variables = variables;
+    }
+
+    /// Returns the number of its process, while there is one.
+    pub(crate) fn process(&self) -> Option<rustix::process::Pid> {
+        self.child.as_ref().and_then(|child| rustix::process::Pid::from_raw(child.id()?.cast_signed()))
     }
 
     /// Returns where it keeps its state.
@@ -74,6 +92,7 @@ impl Server {
         for name in ["CANTUS_URL", "CANTUS_TOKEN", "CANTUS_TOKEN_FILE", "CANTUS_DATA_DIR"] {
             command.env_remove(name);
         }
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).kill_on_drop(true);
         self.child =
             Some(command.spawn().with_context(|| format!("{} cannot be started", self.binary.display()))?);
@@ -106,8 +125,23 @@ impl Server {
         }
     }
 
+    /// Waits until its process has ended by itself; `None` if it has not in time.
+    ///
+    /// # Errors
+    /// When it cannot be waited for.
+    pub(crate) async fn end(&mut self, within: Duration) -> Result<Option<ExitStatus>> {
+        let Some(child) = self.child.as_mut() else { return Ok(None) };
+        match timeout(within, child.wait()).await {
+            Ok(status) => {
+                self.child = None;
+                Ok(Some(status?))
+            }
+            Err(_) => Ok(None),
+        }
+    }
+
     /// Returns how its process ended, if it did.
-    fn ended(&mut self) -> Result<Option<ExitStatus>> {
+    pub(crate) fn ended(&mut self) -> Result<Option<ExitStatus>> {
         self.child.as_mut().map_or(Ok(None), |child| Ok(child.try_wait()?))
     }
 
