@@ -37,6 +37,10 @@ pub enum Command {
     },
     /// A whole set of definitions is put in force.
     Install(Box<Install>),
+    /// A set of definitions is put in force by a call.
+    Apply(Box<Apply>),
+    /// A command that somebody gave by a call that operates or defines: it leaves an entry in the audit.
+    Audited(Box<Audited>),
     /// Events are published, all or none.
     Publish(Box<Publish>),
     /// An agent registers itself.
@@ -220,6 +224,69 @@ pub struct Install {
     pub agents: Vec<(AgentName, Agent)>,
     /// Subscriptions, with where `from: <time>` lies.
     pub subscriptions: Vec<(SubscriptionId, Subscription, Option<Position>)>,
+}
+
+/// A set of definitions is put in force by a call.
+#[derive(Clone, Debug)]
+pub struct Apply {
+    /// The set. Who brings a definition is decided here: what is known keeps its origin.
+    pub install: Install,
+    /// Whether what a file or an apply declared and is not in the set goes.
+    pub prune: bool,
+    /// The version of the definitions the caller looked at.
+    pub expected: Option<u64>,
+    /// Only say what would change.
+    pub dry_run: bool,
+}
+
+/// A command that somebody gave by a call that operates or defines.
+#[derive(Clone, Debug)]
+pub struct Audited {
+    /// Who.
+    pub actor: Text,
+    /// From where.
+    pub from: Text,
+    /// What, such as `subscriptions.pause`.
+    pub action: Text,
+    /// To what: the ids in the path of the call.
+    pub target: Text,
+    /// The command.
+    pub command: Command,
+}
+
+/// What becomes of one definition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Of which kind it is.
+    pub kind: Kind,
+    /// Its id.
+    pub id: Text,
+    /// What becomes of it.
+    pub what: What,
+    /// What that means for what runs and waits, in words.
+    pub effects: Vec<Text>,
+}
+
+/// The kinds of definitions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A topic.
+    Topic,
+    /// An agent.
+    Agent,
+    /// A subscription.
+    Subscription,
+}
+
+/// What becomes of a definition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What {
+    /// It is new.
+    Added,
+    /// It says something else.
+    Changed,
+    /// It goes.
+    Removed,
 }
 
 /// Events are published, all or none.
@@ -462,6 +529,8 @@ pub enum Answer {
     },
     /// Definitions were installed: added, changed, removed.
     Installed(u32, u32, u32),
+    /// Definitions were applied, or would be.
+    Applied(Vec<Change>),
     /// Something was made (true) or was there and was changed or left (false).
     Declared(bool),
 }

@@ -4,6 +4,7 @@
 //! reused. The layouts are the `#[n(..)]` numbers of the fields, in CBOR; `docs/formats.md` lists them. There is a file
 //! per ten numbers.
 
+mod audit;
 mod bulk;
 mod dead_letters;
 mod definitions;
@@ -21,6 +22,7 @@ use crate::event::Event;
 use crate::ids::Position;
 use crate::time::Timestamp;
 
+pub use audit::*;
 pub use bulk::*;
 pub use dead_letters::*;
 pub use definitions::*;
@@ -161,6 +163,7 @@ facts! {
     54 => DeliveryGivenUp,
     60 => NodeStarted,
     61 => ClockJumped,
+    70 => CallAudited,
 }
 
 /// How an `Arc` is stored: as what it points to.

@@ -5,9 +5,11 @@
 //! clock, a disk, a socket or a source of chance: time and entropy are arguments.
 //!
 //! Read `command`, `fact` and `effect` (what goes in and comes out), then `coordinator` (how a step runs), then
-//! the rooms: `event`, `topic`, `agent`, `subscription`, `dead_letter`, `bulk_operation`, `retention`.
+//! the rooms: `event`, `topic`, `agent`, `subscription`, `dead_letter`, `bulk_operation`, `retention`,
+//! `audit`.
 
 pub mod agent;
+pub mod audit;
 pub mod bulk_operation;
 pub mod command;
 pub mod coordinator;

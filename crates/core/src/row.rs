@@ -38,6 +38,8 @@ pub enum Key {
     Bulk(BulkId),
     /// The items of a bulk operation that runs.
     BulkItems(BulkId),
+    /// How far the audit has got.
+    Audit,
     /// Not a row: the event at a position of the log, for decisions that need its body.
     Event(Position),
 }
@@ -107,6 +109,7 @@ impl Key {
                 bytes.push(25);
                 bytes.extend(id.0.0.to_be_bytes());
             }
+            Key::Audit => bytes.push(26),
             Key::Event(position) => {
                 bytes.push(12);
                 bytes.extend(position.0.to_be_bytes());
@@ -139,6 +142,7 @@ impl Key {
             20 => Key::Erasure(Position(u64_at(0)?)),
             21 => Key::Gap(Position(u64_at(0)?)),
             24 => Key::Bulk(BulkId(Position(u64_at(0)?))),
+            26 => Key::Audit,
             25 => Key::BulkItems(BulkId(Position(u64_at(0)?))),
             _ => return None,
         })

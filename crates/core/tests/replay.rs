@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cantus_core::agent::{Agent, AgentName, Origin};
+use cantus_core::audit::follows;
 use cantus_core::bulk_operation::{self, Items, Pace};
 use cantus_core::command::{
-    Admitted, Answer, Command, EraseEvents, Install, Now, Outcome, Publish, Pull, Pulled, ReplayDeadLetter,
+    Admitted, Answer, Apply, Audited, Command, EraseEvents, Install, Now, Outcome, Publish, Pull, Pulled, ReplayDeadLetter,
     Settle, Start, StartBulk, Trim,
 };
 use cantus_core::coordinator::{Limits, Offer, Offers, Stepped, Stop};
@@ -41,6 +42,7 @@ enum Move {
     Archive,
     Restore,
     Redeclare(u8),
+    Apply(u8, bool),
     Trim { share: u8, forced: bool },
     Erase(u8),
     Bulk(bulk_operation::Action, u8),
@@ -63,6 +65,7 @@ fn moves() -> impl Strategy<Value = Move> {
         1 => Just(Move::Archive),
         1 => Just(Move::Restore),
         1 => (0u8..3).prop_map(Move::Redeclare),
+        1 => (0u8..3, any::<bool>()).prop_map(|(order, dry_run)| Move::Apply(order, dry_run)),
         1 => (any::<u8>(), any::<bool>()).prop_map(|(share, forced)| Move::Trim { share, forced }),
         1 => any::<u8>().prop_map(Move::Erase),
         3 => (bulk_action(), 1u8..4).prop_map(|(action, batch)| Move::Bulk(action, batch)),
@@ -191,8 +194,47 @@ impl World {
         })));
     }
 
+    /// Applies the set with another order and a further topic.
+    fn apply(&mut self, order: u8, dry_run: bool) {
+        let topic = |name| TopicName::parse(name).expect("legal");
+        let declared = || Topic { declared: true, ..Topic::default() };
+        let install = Install {
+            hash: Text::from(format!("applied {order}")),
+            source: Text::from("api"),
+            actor: Text::from("ops"),
+            topics: vec![(topic("tasks"), declared()), (topic("applied"), declared())],
+            agents: vec![(AgentName::parse("worker").expect("legal"), Agent::default())],
+            subscriptions: vec![(Self::id(), definition(order), None)],
+        };
+        let apply = Apply { install, prune: true, expected: None, dry_run };
+        self.command(Command::Apply(Box::new(apply)));
+    }
+
+    /// What people do is audited.
+    fn audited(command: Command) -> Command {
+        let by_people = matches!(
+            command,
+            Command::Apply(_)
+                | Command::PauseSubscription { .. }
+                | Command::ResumeSubscription { .. }
+                | Command::Seek { .. }
+                | Command::ReplayDeadLetter(_)
+                | Command::ArchiveDeadLetter { .. }
+                | Command::RestoreDeadLetter { .. }
+                | Command::StartBulk(_)
+                | Command::AbortBulk { .. }
+        );
+        if !by_people {
+            return command;
+        }
+        let (actor, from) = (Text::from("token:ops"), Text::from("127.0.0.1"));
+        let (action, target) = (Text::from("tests.do"), Text::default());
+        Command::Audited(Box::new(Audited { actor, from, action, target, command }))
+    }
+
     /// Steps a command, loading what it needs; None when it is refused.
     fn command(&mut self, command: Command) -> Option<Answer> {
+        let command = Self::audited(command);
         let now = self.now();
         for _ in 0..4 {
             match self.coordinator.step(&command, now) {
@@ -392,6 +434,7 @@ impl World {
                 }
             }
             Move::Redeclare(order) => self.install(*order),
+            Move::Apply(order, dry_run) => self.apply(*order, *dry_run),
             Move::Trim { share, forced } => self.trim(*share, *forced),
             Move::Erase(which) => self.erase(*which),
             Move::Bulk(action, batch) => {
@@ -569,6 +612,14 @@ proptest! {
         for recorded in world.log.iter().filter(|recorded| recorded.position > reached) {
             restored.apply(recorded).expect("a fact behind the checkpoint can be applied");
         }
+        let mut entry = None;
+        for recorded in &world.log {
+            if let Fact::CallAudited(next) = &recorded.fact {
+                prop_assert_eq!(follows(entry, next), Ok(()));
+                entry = Some(next);
+            }
+        }
+        prop_assert_eq!(&replayed.audit, &restored.audit);
         prop_assert_eq!(&replayed.timers, &restored.timers);
         let live: Vec<_> = world.coordinator.state.timers.iter().collect();
         for timer in live {
@@ -591,7 +642,7 @@ proptest! {
             let all = keys.len();
             keys.dedup();
             let reordered = subscription.versions.len() > 1
-                || what.iter().any(|one| matches!(one, Move::Redeclare(_) | Move::Seek(_)));
+                || what.iter().any(|one| matches!(one, Move::Redeclare(_) | Move::Apply(..) | Move::Seek(_)));
             prop_assert!(reordered || keys.len() == all, "a key is held twice: {:?}", one);
         }
     }

@@ -40,6 +40,9 @@ pub enum Origin {
     /// A call to the API.
     #[n(1)]
     Api,
+    /// A set that a call applied.
+    #[n(2)]
+    Applied,
 }
 
 /// An agent as it stands.

@@ -28,6 +28,16 @@ pub(super) fn decide(view: &View<'_>, command: &Command) -> Decided {
             Ok((vec![Fact::from(ClockJumped { by_ms: *by_ms, wall: *wall })], Answer::Done))
         }
         Command::Install(install) => super::install::decide(view, install),
+        Command::Apply(apply) => super::install::apply(view, apply),
+        Command::Audited(audited) => {
+            let (mut facts, answer) = decide(view, &audited.command)?;
+            // What changes nothing leaves no entry.
+            if !facts.is_empty() {
+                let entry = crate::audit::entry(view, audited, &facts);
+                facts.push(Fact::from(entry));
+            }
+            Ok((facts, answer))
+        }
         Command::Publish(publish) => {
             let published = publish::decide(view, publish, publish::Origin::default())?;
             let answer = Answer::Published { receipts: published.receipts, replayed: published.replayed };

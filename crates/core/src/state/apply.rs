@@ -80,6 +80,9 @@ impl State {
                 self.meta.definitions_hash = fact.hash.clone();
                 self.meta.definitions_source = fact.source.clone();
                 self.meta.definitions_at = at;
+                if !fact.source.starts_with("api") {
+                    self.meta.file_hash = Some(fact.hash.clone());
+                }
             }
             Fact::SubscriptionPaused(fact) => {
                 let pause = PauseState {
@@ -139,6 +142,10 @@ impl State {
                 self.meta.started_at = at;
             }
             Fact::ClockJumped(_) => {}
+            Fact::CallAudited(fact) => {
+                self.touch(Key::Audit);
+                self.audit.take(position, fact);
+            }
         }
         self.position = position;
         self.at = at;

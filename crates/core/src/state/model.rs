@@ -66,6 +66,8 @@ pub struct State {
     pub gaps: BTreeMap<Position, Gap>,
     /// Bulk operations, running and over.
     pub bulk_operations: BTreeMap<BulkId, bulk_operation::Operation>,
+    /// How far the audit has got.
+    pub audit: crate::audit::Head,
     /// The items of those that run.
     pub bulk_items: BTreeMap<BulkId, bulk_operation::Items>,
     /// What is due, and when. Derived from the rest.
@@ -103,6 +105,9 @@ pub struct Meta {
     /// When the server last started.
     #[n(6)]
     pub started_at: Timestamp,
+    /// The hash of the set that a file last installed.
+    #[n(7)]
+    pub file_hash: Option<Text>,
 }
 
 /// A topic as it stands.

@@ -117,6 +117,7 @@ impl State {
             Key::Gap(position) => self.gaps.get(position).map(encoded),
             Key::Bulk(id) => self.bulk_operations.get(id).map(encoded),
             Key::BulkItems(id) => self.bulk_items.get(id).map(encoded),
+            Key::Audit => Some(encoded(&self.audit)),
             Key::Event(_) => None,
         }
     }
@@ -181,6 +182,7 @@ impl State {
             Key::Bulk(id) => {
                 self.bulk_operations.insert(*id, read(&key, bytes)?);
             }
+            Key::Audit => self.audit = read(&key, bytes)?,
             Key::BulkItems(id) => {
                 self.bulk_items.insert(*id, read(&key, bytes)?);
             }

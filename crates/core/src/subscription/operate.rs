@@ -34,10 +34,7 @@ pub fn declare(
     number_next: &mut u32,
 ) -> Result<Option<SubscriptionDeclared>, Stop> {
     check_subscribers(view, id, definition)?;
-    let known = view.state.subscription(id).or_else(|| {
-        let before = SubscriptionId { agent: id.agent.clone(), name: definition.renamed_from.clone()? };
-        view.state.subscription(&before)
-    });
+    let known = known(view, id, definition);
     if let Some(known) = known {
         if known.id == *id && known.definition() == definition {
             return Ok(None);
@@ -63,6 +60,15 @@ pub fn declare(
     };
     let (id, definition, actor) = (id.clone(), definition.clone(), actor.clone());
     Ok(Some(SubscriptionDeclared { number, id, definition, after, actor }))
+}
+
+/// Returns the subscription that a declaration is about: that of its id, else the one it was renamed from.
+pub(crate) fn known<'a>(view: &View<'a>, id: &SubscriptionId, definition: &Subscription) -> Option<&'a State> {
+    let state = view.state;
+    state.subscription(id).or_else(|| {
+        let before = SubscriptionId { agent: id.agent.clone(), name: definition.renamed_from.clone()? };
+        state.subscription(&before)
+    })
 }
 
 fn check_subscribers(view: &View<'_>, id: &SubscriptionId, definition: &Subscription) -> Result<(), Stop> {

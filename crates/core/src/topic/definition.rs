@@ -43,6 +43,9 @@ pub struct Topic {
     /// True when somebody declared it; false when its first publish created it.
     #[n(10)]
     pub declared: bool,
+    /// Who brought it; None is the file.
+    #[n(20)]
+    pub origin: Option<crate::agent::Origin>,
 }
 
 /// The schema of one event type.

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use cantus_core::agent::{Agent, AgentName, AgentPattern, Origin};
+use cantus_core::audit::Digest;
 use cantus_core::bulk_operation::{self, Items, Pace};
 use cantus_core::event::{Data, Event, Extension, Form, Kind, Payload, Priority};
 use cantus_core::fact::*;
@@ -244,7 +245,7 @@ fn declared(number: u32, name: &str, definition: Subscription) -> Fact {
 
 /// Returns the samples, in the order of the facts' numbers.
 pub fn facts() -> Vec<Fact> {
-    [events(), definitions(), pauses(), deliveries(), dead_letters(), node(), retention(), bulk()].concat()
+    [events(), definitions(), pauses(), deliveries(), dead_letters(), node(), retention(), bulk(), audit()].concat()
 }
 
 /// Returns the facts of retention, erasure and gaps.
@@ -373,6 +374,7 @@ fn definitions() -> Vec<Fact> {
         dedupe_ids: Some(10_000_000),
         dedupe_age: Some(Span::hours(48)),
         declared: true,
+        origin: None,
     };
     let full_agent = Agent {
         description: some("Designs interfaces"),
@@ -586,5 +588,28 @@ fn node() -> Vec<Fact> {
     vec![
         NodeStarted { epoch: 8, version: text("0.1.0"), wall: NOON }.into(),
         ClockJumped { by_ms: -3_600_000, wall: NOON }.into(),
+    ]
+}
+
+/// Returns the facts of the audit, and of definitions that were applied at run time.
+pub fn audit() -> Vec<Fact> {
+    let applied = Topic { declared: true, origin: Some(Origin::Applied), ..Topic::default() };
+    vec![
+        TopicDeclared { name: topic("project.tasks"), definition: applied, actor: text("token:ops") }.into(),
+        CallAudited {
+            number: 2,
+            at: NOON,
+            actor: text("token:ops"),
+            from: text("10.0.0.9"),
+            action: text("definitions.create"),
+            target: text(""),
+            before: text("{\"topic project.tasks\":null}"),
+            after: text("{\"topic project.tasks\":{\"hash\":\"00\"}}"),
+            facts: 1,
+            previous: Some(Position(7)),
+            previous_hash: Digest([1; 32]),
+            hash: Digest([2; 32]),
+        }
+        .into(),
     ]
 }

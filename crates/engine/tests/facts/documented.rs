@@ -36,6 +36,7 @@ const SOURCES: &[(&str, &str)] = &[
     ("fact/holds.rs", ""),
     ("fact/deliveries.rs", ""),
     ("fact/dead_letters.rs", ""),
+    ("fact/audit.rs", ""),
     ("fact/bulk.rs", ""),
     ("fact/node.rs", ""),
     ("fact/retention.rs", ""),
@@ -51,6 +52,7 @@ const SOURCES: &[(&str, &str)] = &[
     ("subscription/state.rs", "subscription "),
     ("dead_letter/state.rs", ""),
     ("retention/state.rs", ""),
+    ("audit/chain.rs", "audit "),
     ("bulk_operation/state.rs", "bulk "),
     ("bulk_operation/pace.rs", "bulk "),
     ("state/model.rs", ""),
@@ -83,7 +85,7 @@ fn every_number_of_every_stored_value_is_listed() {
     let mut seen = 0;
     for (file, before_state) in SOURCES {
         for (name, parts) in parts_of(&read(&format!("../core/src/{file}"))) {
-            let shared = name == "State" || *before_state == "bulk ";
+            let shared = name == "State" || matches!(*before_state, "bulk " | "audit ");
             let name = if shared { format!("{before_state}{name}") } else { name };
             let row = rows.iter().find(|row| {
                 let cells: Vec<&str> =

@@ -15,7 +15,7 @@ const TEXT: &str = "facts.txt";
 
 /// The fixtures there are, the facts each was written with, and their numbers.
 type Fixture = (&'static str, fn() -> Vec<Fact>, &'static [u16]);
-const FIXTURES: [Fixture; 3] = [
+const FIXTURES: [Fixture; 4] = [
     // Those that version 1 began with. Later ones get fixtures of their own.
     (
         "facts-v1",
@@ -27,6 +27,7 @@ const FIXTURES: [Fixture; 3] = [
     ),
     ("facts-retention", samples::retention, &[5, 6, 7, 8, 9]),
     ("facts-bulk", samples::bulk, &[50, 51, 52, 53, 54]),
+    ("facts-audit", samples::audit, &[10, 70]),
 ];
 
 fn fixture(name: &str) -> PathBuf {
