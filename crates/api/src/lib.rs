@@ -5,6 +5,7 @@
 
 pub mod agent;
 pub mod archive;
+pub mod audit;
 pub mod bulk_operation;
 pub mod correlation;
 pub mod dead_letter;

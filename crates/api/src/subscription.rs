@@ -85,6 +85,8 @@ pub enum Origin {
     File,
     /// A request.
     Api,
+    /// A set that was applied at run time.
+    Applied,
 }
 
 /// A pause in force.

@@ -40,6 +40,7 @@
 //! ```
 
 mod agents;
+mod audit;
 mod builder;
 mod bulk_operations;
 mod correlations;

@@ -103,6 +103,17 @@ impl Client {
         self.post_waiting(path, body, Duration::ZERO).await
     }
 
+    /// Posts with a query beside the body.
+    pub(crate) async fn post_with<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        query: &(impl Serialize + ?Sized),
+        body: &(impl Serialize + ?Sized),
+    ) -> Result<T, Error> {
+        let answer = self.send(Method::POST, self.address(path, query)?, &Body::json(body)?, Duration::ZERO);
+        self.read_json(answer.await?).await
+    }
+
     pub(crate) async fn post_waiting<T: DeserializeOwned>(
         &self,
         path: &[&str],

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use cantus_core::agent::AgentName;
-use cantus_core::command::{Answer, Command, Idempotency, Now, Publish, Pull, Pulled};
+use cantus_core::command::{Answer, Audited, Command, Idempotency, Now, Publish, Pull, Pulled};
 use cantus_core::event::Event;
 use cantus_core::fact::{Fact, Receipt};
 use cantus_core::subscription::SubscriptionId;
@@ -85,6 +85,21 @@ pub struct PulledEvent {
 #[derive(Clone)]
 pub struct Handle {
     pub(crate) shared: Arc<Shared>,
+    /// Whose call it serves, when that is one that operates or defines.
+    pub(crate) call: Option<Arc<AuditedCall>>,
+}
+
+/// A call that operates or defines: what the audit says of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditedCall {
+    /// Who.
+    pub actor: Text,
+    /// From where.
+    pub from: Text,
+    /// What, such as `subscriptions.pause`.
+    pub action: Text,
+    /// To what: the ids in the path of the call.
+    pub target: Text,
 }
 
 pub(crate) struct Shared {
@@ -114,6 +129,23 @@ pub(crate) struct Shared {
 const STALE_TRIES_MAX: usize = 16;
 
 impl Handle {
+    /// Returns a handle whose commands are audited as those of this call.
+    #[must_use]
+    pub fn for_call(&self, call: AuditedCall) -> Handle {
+        Handle { shared: self.shared.clone(), call: Some(Arc::new(call)) }
+    }
+
+    /// Wraps a command of an audited call, so that its entry is in the same slice.
+    fn audited(&self, command: Command) -> Command {
+        match &self.call {
+            None => command,
+            Some(call) => {
+                let AuditedCall { actor, from, action, target } = call.as_ref().clone();
+                Command::Audited(Box::new(Audited { actor, from, action, target, command }))
+            }
+        }
+    }
+
     /// Asks the core for something; returns once everything the answer rests on is durable.
     ///
     /// # Errors
@@ -136,7 +168,7 @@ impl Handle {
                 | Command::StopWaiting { .. }
                 | Command::EndPause { .. }
         );
-        let item = Item::Command(Box::new(command), Some(reply));
+        let item = Item::Command(Box::new(self.audited(command)), Some(reply));
         if urgent {
             self.shared.mailbox.outcome(item)?;
         } else {
@@ -436,6 +468,7 @@ fn weight(command: &Command) -> usize {
         Command::Publish(publish) => publish.events.iter().map(|admitted| admitted.event.weight()).sum(),
         Command::ReplayDeadLetter(replay) => replay.event.weight() * 2,
         Command::EditDeadLetter(edit) => edit.event.weight() * 2,
+        Command::Audited(audited) => weight(&audited.command),
         _ => 256,
     }
 }

@@ -27,6 +27,6 @@ mod writer;
 
 pub use admission::{Admission, Draft};
 pub use clock::{Clock, MachineTime, TimeSource};
-pub use handle::{Failed, Handle, Publishing, PulledEvent, event_of};
+pub use handle::{AuditedCall, Failed, Handle, Publishing, PulledEvent, event_of};
 pub use recovery::RecoveryError;
 pub use start::{Answering, Config, EXIT_BROKEN, ExecSettings, Parts, Runtime, StartError, Wire};

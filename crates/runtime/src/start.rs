@@ -192,7 +192,7 @@ impl Made {
             log: config.housekeeping.as_ref().map(|(log, _)| log.clone()),
         });
         let (subjects, owed) = (feeder::Subjects::of(&coordinator.state), coordinator.owed());
-        Self { handle: Handle { shared }, coordinator, subjects, owed, durable, engine }
+        Self { handle: Handle { shared, call: None }, coordinator, subjects, owed, durable, engine }
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cantus_core::Timestamp;
-use cantus_runtime::{Failed, Handle};
+use cantus_runtime::{AuditedCall, Failed, Handle};
 use tokio::sync::{Semaphore, watch};
 
 use crate::auth::Gate;
@@ -19,12 +19,14 @@ const READS_MAX: usize = 32;
 
 /// What all requests share. Cheap to clone.
 #[derive(Clone)]
-pub(crate) struct App(Arc<Inner>);
+pub(crate) struct App {
+    /// What is asked of the runtime; for a call that operates or defines, on its behalf.
+    pub(crate) handle: Handle,
+    inner: Arc<Inner>,
+}
 
 /// The parts.
 pub(crate) struct Inner {
-    /// What is asked of the runtime.
-    pub(crate) handle: Handle,
     /// How the server is set up.
     pub(crate) options: ServerOptions,
     /// Who may what.
@@ -46,7 +48,7 @@ impl std::ops::Deref for App {
     type Target = Inner;
 
     fn deref(&self) -> &Inner {
-        &self.0
+        &self.inner
     }
 }
 
@@ -54,17 +56,22 @@ impl App {
     /// Creates what all requests of a server share.
     pub(crate) fn new(handle: Handle, options: ServerOptions) -> App {
         let (draining, _) = watch::channel(false);
-        App(Arc::new(Inner {
+        let inner = Arc::new(Inner {
             gate: Gate::new(&options),
             bodies: Bodies::new(options.body_bytes_in_flight, options.body_timeout),
             answers: Answers::default(),
             metrics: Metrics::default(),
-            defaults: Defaults { sandbox: options.sandbox, dedupe: None },
+            defaults: Defaults { sandbox: options.sandbox, dedupe: options.dedupe },
             draining,
             reads: Semaphore::new(READS_MAX),
-            handle,
             options,
-        }))
+        });
+        App { handle, inner }
+    }
+
+    /// Returns the same for one call, whose commands leave entries in the audit.
+    pub(crate) fn for_call(&self, call: AuditedCall) -> App {
+        App { handle: self.handle.for_call(call), inner: self.inner.clone() }
     }
 
     /// Returns the log time.

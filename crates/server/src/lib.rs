@@ -22,6 +22,7 @@ mod patient;
 mod problem;
 mod reading;
 mod run;
+mod snapshot;
 #[cfg(test)]
 mod tests;
 mod timeline;

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cantus_api::definition::{Permission, Sandbox};
+use cantus_api::definition::{Dedupe, Permission, Sandbox};
 use cantus_api::event::Limits;
 
 use crate::observe::Observation;
@@ -40,6 +40,8 @@ pub struct ServerOptions {
     pub allow_remote_exec: bool,
     /// How programs are confined whose action does not say; absent, such actions are refused.
     pub sandbox: Option<Sandbox>,
+    /// How long and how many event ids are remembered per topic; as usual when absent.
+    pub dedupe: Option<Dedupe>,
     /// How many connections are held at once; further ones wait to be accepted.
     pub connections_max: usize,
     /// How many bytes of bodies are held at once, over all requests.
@@ -133,6 +135,7 @@ impl ServerOptions {
             limits: Limits::default(),
             allow_remote_exec: false,
             sandbox: Some(Sandbox::None),
+            dedupe: None,
             connections_max: 4096,
             body_bytes_in_flight: 256 << 20,
             header_timeout: Duration::from_secs(10),

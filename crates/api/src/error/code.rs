@@ -170,6 +170,11 @@ codes! {
     /// The subscription is declared in the file and cannot be changed over the network.
     SubscriptionDeclared = "SUBSCRIPTION_DECLARED", 409, Fix, Conflict, "The subscription is declared in the file";
 
+    /// A set of definitions can not be read.
+    DefinitionsInvalid = "DEFINITIONS_INVALID", 400, Fix, Usage, "The definitions are not valid";
+    /// Other definitions are in force than those that were looked at.
+    DefinitionsChanged = "DEFINITIONS_CHANGED", 409, Fix, Conflict, "Other definitions are in force by now";
+
     // Deliveries and dead letters.
     /// There is no delivery of that id.
     DeliveryUnknown = "DELIVERY_UNKNOWN", 404, Fix, NotFound, "The delivery does not exist";

@@ -4,10 +4,12 @@
 //! knows them all.
 
 mod agents;
+mod audit;
 mod bench;
 mod bulk;
 mod check;
 mod completions;
+mod definitions;
 mod deliveries;
 mod dlq;
 mod doctor;
@@ -48,6 +50,9 @@ pub(crate) enum Command {
     Serve(serve::Serve),
     Init(init::Init),
     Check(check::Check),
+    Plan(definitions::Plan),
+    Apply(definitions::Apply),
+    Export(definitions::Export),
     Schema(schema::Schema),
     Pub(publish::Publish),
     Sub(subscribe::Subscribe),
@@ -77,6 +82,9 @@ pub(crate) enum Command {
     /// Read and operate agents
     #[command(subcommand)]
     Agents(agents::Verb),
+    /// See who operated and defined
+    #[command(subcommand)]
+    Audit(audit::Verb),
     /// Try filters
     #[command(subcommand)]
     Filter(filter::Verb),
@@ -135,6 +143,10 @@ fn start(command: Command, context: &Context) -> Result<()> {
         Command::Deliveries(verb) => wait(verb.run(context)),
         Command::Dlq(verb) => wait(verb.run(context)),
         Command::Bulk(verb) => wait(verb.run(context)),
+        Command::Plan(command) => wait(command.run(context)),
+        Command::Apply(command) => wait(command.run(context)),
+        Command::Export(command) => wait(command.run(context)),
+        Command::Audit(verb) => wait(verb.run(context)),
         Command::Topics(verb) => wait(verb.run(context)),
         Command::Subs(verb) => wait(verb.run(context)),
         Command::Agents(verb) => wait(verb.run(context)),

@@ -3,6 +3,7 @@
 
 mod adoption;
 mod bulk;
+mod definitions;
 mod examples;
 mod hostile;
 mod kill;

@@ -56,6 +56,7 @@ pub fn topic(topic: &wire::Topic, defaults: &Defaults) -> Result<Topic, Box<Prob
         dedupe_ids: dedupe.ids.map(u64::from),
         dedupe_age: dedupe.window.map(span),
         declared: true,
+        origin: None,
     })
 }
 

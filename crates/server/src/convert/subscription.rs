@@ -83,6 +83,7 @@ pub fn origin(origin: agent::Origin) -> Origin {
     match origin {
         agent::Origin::File => Origin::File,
         agent::Origin::Api => Origin::Api,
+        agent::Origin::Applied => Origin::Applied,
     }
 }
 

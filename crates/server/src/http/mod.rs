@@ -5,6 +5,7 @@
 
 mod agents;
 mod answer;
+mod audit;
 mod bulk_operations;
 mod call;
 mod correlations;
@@ -35,10 +36,12 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{MethodFilter, MethodRouter};
 use cantus_api::error::{Code, Problem};
+use cantus_core::Text;
+use cantus_runtime::AuditedCall;
 use http::{HeaderValue, Method, StatusCode, Uri, header};
 
 use crate::app::App;
-use crate::auth::{Peer, Right, single};
+use crate::auth::{Caller, Peer, Right, single};
 use crate::body::Cap;
 use crate::idempotency::{self, Kept};
 use crate::problem::nearest_path;
@@ -46,8 +49,11 @@ use answer::refuse;
 use call::{Call, Unread, check_query, trace_parent};
 use route::{Answered, Route};
 
+/// How long the target of a call is told in the audit.
+const TARGET_CHARS_MAX: usize = 400;
+
 /// Returns every route there is.
-fn routes() -> Vec<Route> {
+pub(crate) fn routes() -> Vec<Route> {
     let rooms = [
         publish::routes(),
         events::routes(),
@@ -62,6 +68,7 @@ fn routes() -> Vec<Route> {
         erasures::routes(),
         agents::routes(),
         definitions::routes(),
+        audit::routes(),
         status::routes(),
         hooks::routes(),
         health::routes(),
@@ -200,6 +207,7 @@ async fn dispatch(app: App, route: Route, params: &RawPathParams, request: Reque
     if app.is_stopping() && !route.while_stopping && route.right != Right::Open {
         return Err(crate::problem::of(cantus_runtime::Failed::Stopping, crate::problem::Place::Alone));
     }
+    let app = if route.is_audited() { app.for_call(audited(&route, &caller, peer, params)) } else { app };
     let call = Call {
         app,
         caller,
@@ -215,6 +223,18 @@ async fn dispatch(app: App, route: Route, params: &RawPathParams, request: Reque
         return once(call, &route).await;
     }
     (route.handler)(call).await
+}
+
+/// What the audit says of a call.
+fn audited(route: &Route, caller: &Caller, peer: Peer, params: &RawPathParams) -> AuditedCall {
+    let ids: Vec<&str> = params.iter().map(|(_, value)| value).collect();
+    let target: String = ids.join("/").chars().take(TARGET_CHARS_MAX).collect();
+    AuditedCall {
+        actor: caller.actor.clone(),
+        from: Text::from(peer.remote.ip().to_string()),
+        action: Text::from(route.action()),
+        target: Text::from(target),
+    }
 }
 
 /// Carries out a request with an idempotency key, unless it was carried out before.

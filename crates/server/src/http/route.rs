@@ -98,6 +98,24 @@ impl Route {
         Route::new(Method::DELETE, path, handler)
     }
 
+    /// Tells whether its calls leave entries in the audit: those that operate or define and may change something.
+    pub(crate) fn is_audited(&self) -> bool {
+        self.method != Method::GET && matches!(self.right, Right::Operate | Right::Define)
+    }
+
+    /// Returns what its calls are called in the audit: the noun of its path and what is done to it, such as
+    /// `dead-letters.replay`, `subscriptions.delete`, `bulk-operations.create`.
+    pub(crate) fn action(&self) -> String {
+        let mut words = self.path.trim_start_matches("/v1/").split('/').filter(|word| !word.starts_with('{'));
+        let noun = words.next().unwrap_or_default();
+        let verb = match (words.last(), &self.method) {
+            (Some(verb), _) => verb,
+            (None, &Method::DELETE) => "delete",
+            (None, _) => "create",
+        };
+        format!("{noun}.{verb}")
+    }
+
     /// Says what it needs.
     pub(crate) fn right(self, right: Right) -> Route {
         Route { right, ..self }

@@ -125,6 +125,16 @@ impl Server {
             .unwrap();
     }
 
+    /// Does with a file's definitions what a start does. Tells whether they were put in force.
+    pub(super) async fn start_again_with(&self, definitions: Value) -> bool {
+        let definitions: Definitions = serde_json::from_value(definitions).unwrap();
+        let defaults = Defaults { sandbox: Some(Sandbox::None), dedupe: None };
+        let handle = &self.app.handle;
+        let done =
+            crate::install::install_at_start(handle, &definitions, "cantus.yaml", "file", &defaults).await;
+        matches!(done.unwrap(), crate::install::Started::Installed(_))
+    }
+
     /// Stops and starts again on the same folder.
     pub(super) async fn restarted(mut self) -> Server {
         let runtime = self.runtime.take().unwrap();

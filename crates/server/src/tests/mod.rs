@@ -1,8 +1,10 @@
 //! The surfaces as their clients meet them: the router over a real runtime on the local engine in a temporary folder.
 
 mod answering;
+mod auditing;
 mod bulk_operations;
 mod dead_letters;
+mod defining;
 mod erasing;
 mod given;
 mod guarding;

@@ -56,12 +56,30 @@ impl Get {
     }
 }
 
-/// Reads an event of either shape.
+/// Returns the event of what `cantus events get -o json` and `cantus events ls -o jsonl` print: an event with its place in
+/// the log. Anything else is returned as it is.
+pub(crate) fn without_place(bytes: &[u8]) -> &[u8] {
+    #[derive(serde::Deserialize)]
+    struct Recorded<'a> {
+        #[serde(borrow)]
+        event: &'a RawValue,
+        #[serde(rename = "position")]
+        _position: String,
+        #[serde(rename = "recorded_at")]
+        _recorded_at: String,
+    }
+    match serde_json::from_slice::<Recorded<'_>>(bytes) {
+        Ok(recorded) => recorded.event.get().as_bytes(),
+        Err(_) => bytes,
+    }
+}
+
+/// Reads an event of either shape, with or without its place in the log.
 pub(crate) fn read_event(bytes: &[u8]) -> Result<Event> {
     if bytes.trim_ascii().is_empty() {
         return Err(Failure::usage("there is no event: stdin is empty").into());
     }
-    let body = Bytes::copy_from_slice(bytes.trim_ascii());
+    let body = Bytes::copy_from_slice(without_place(bytes.trim_ascii()));
     Ok(Reader::new(&Limits::generous()).event(&body)?.into_owned())
 }
 
@@ -150,5 +168,12 @@ mod tests {
         assert!(read_event(b"  \n").is_err());
         let error = read_event(br#"{"a":1}"#).unwrap_err();
         assert_eq!(crate::exit::code_of(&error), cantus_api::error::ExitCode::Usage);
+    }
+
+    #[test]
+    fn what_events_get_prints_as_json_is_read_as_the_event() {
+        let event = r#"{"specversion":"1.0","id":"e1","type":"A","source":"/s","data":{"a":1}}"#;
+        let printed = format!(r#"{{"event": {event}, "position": "0:4", "recorded_at": "2026-01-01T00:00:00Z"}}"#);
+        assert_eq!(read_event(printed.as_bytes()).unwrap(), read_event(event.as_bytes()).unwrap());
     }
 }

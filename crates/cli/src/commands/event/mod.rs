@@ -5,7 +5,7 @@ mod get;
 use anyhow::Result;
 use clap::Subcommand;
 
-pub(crate) use get::read_event;
+pub(crate) use get::{read_event, without_place};
 
 use crate::context::Context;
 

@@ -9,6 +9,7 @@ use cantus_api::event::{Limits, Reader};
 use clap::Args;
 
 use super::intake::Intake;
+use crate::commands::event::without_place;
 use crate::context::Context;
 
 /// Publish events that are in files: a CloudEvent or envelope per line
@@ -39,7 +40,7 @@ impl Events {
 }
 
 fn read(line: &[u8], moved: bool) -> Result<Event> {
-    let body = Bytes::copy_from_slice(line.trim_ascii());
+    let body = Bytes::copy_from_slice(without_place(line.trim_ascii()));
     let mut event = Reader::new(&Limits::generous()).event(&body)?.into_owned();
     // Whoever names a topic means it for every event, also for those of another one.
     if moved {

@@ -23,6 +23,7 @@ use clap::{Args, ValueEnum};
 use crate::context::Context;
 use crate::exit::Failure;
 use load::Configured;
+pub(crate) use load::say;
 use options::{Mode, StartOptions};
 
 /// Run a server for development: on this machine only, state kept in .cantus, publish and consume free

@@ -13,7 +13,7 @@ use cantus_file::Loaded;
 use cantus_runtime::{Config, ExecSettings, Handle, Runtime};
 use cantus_server::convert::definition::Defaults;
 use cantus_server::convert::wire::CloudEvents;
-use cantus_server::install::install;
+use cantus_server::install::{Started, install, install_at_start};
 use cantus_server::observe::{Observation, Settings};
 use cantus_server::options::{Hook, Secret, ServerOptions, TokenGrant};
 use tokio::net::TcpListener;
@@ -78,9 +78,16 @@ pub(super) async fn start_server(options: StartOptions, stop: impl Future<Output
     let handle = runtime.handle();
     observation.follow(handle.clone());
     let source = options.file.as_ref().map_or_else(|| "none".to_owned(), |file| file.display().to_string());
-    if let Err(problem) = install(&handle, &options.definitions, &source, "file", &defaults).await {
-        runtime.stop(DRAIN).await;
-        return Err(refused(&problem).into());
+    match install_at_start(&handle, &options.definitions, &source, "file", &defaults).await {
+        Ok(Started::Installed(_)) => {}
+        Ok(Started::Kept) => tracing::warn!(
+            source,
+            "the file did not change since definitions were applied at run time: what was applied stays; change the file to have it take over"
+        ),
+        Err(problem) => {
+            runtime.stop(DRAIN).await;
+            return Err(refused(&problem).into());
+        }
     }
     if let Some(reloads) = options.reloads {
         tokio::spawn(follow(reloads, handle.clone(), source, defaults));
@@ -132,6 +139,7 @@ fn server_options(
     server.name = options.definitions.name.clone();
     server.hosts = given.allowed_hosts.clone();
     server.origins = given.allowed_origins.clone();
+    server.dedupe = given.dedupe;
     server.allow_remote_exec = given.allow_remote_exec.unwrap_or(false);
     server.sandbox = given.sandbox;
     for declared in &given.tokens {

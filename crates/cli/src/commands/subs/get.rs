@@ -60,6 +60,7 @@ pub(crate) fn origin(origin: Origin) -> &'static str {
     match origin {
         Origin::File => "file",
         Origin::Api => "api",
+        Origin::Applied => "applied",
     }
 }
 

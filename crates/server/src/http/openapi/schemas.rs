@@ -106,7 +106,7 @@ const SCHEMAS: &[(&str, &str, &str)] = &[
     (
         "Subscription",
         "A subscription as it stands.",
-        "id: string, agent: string, name: string, topics: [string], filter?: any, action: any, state: active|paused, pause?: Pause, origin: file|api, cursors: [any], gap?: Gap, lag_events: integer, in_flight: integer, retrying: integer, waiting: integer, dead_letters: integer, retry: any, concurrency: integer, order: key|none|topic",
+        "id: string, agent: string, name: string, topics: [string], filter?: any, action: any, state: active|paused, pause?: Pause, origin: file|api|applied, cursors: [any], gap?: Gap, lag_events: integer, in_flight: integer, retrying: integer, waiting: integer, dead_letters: integer, retry: any, concurrency: integer, order: key|none|topic",
     ),
     (
         "Pause",
@@ -208,7 +208,7 @@ const SCHEMAS: &[(&str, &str, &str)] = &[
     (
         "Agent",
         "An agent as it stands.",
-        "address: string, description?: string, publishes: [string], handles: [string], transport: string, state: online|silent|slow|dead|never_seen, pause?: Pause, origin: file|api, last_seen?: time, published: integer, consumed: integer, processing: [string], subscriptions: [string], prompt?: string",
+        "address: string, description?: string, publishes: [string], handles: [string], transport: string, state: online|silent|slow|dead|never_seen, pause?: Pause, origin: file|api|applied, last_seen?: time, published: integer, consumed: integer, processing: [string], subscriptions: [string], prompt?: string",
     ),
     (
         "AgentRegister",
@@ -220,6 +220,33 @@ const SCHEMAS: &[(&str, &str, &str)] = &[
         "Definition",
         "One installed definition.",
         "kind: topic|agent|subscription, id: string, hash: string, source: string, by?: string, installed_at?: time, position?: string, definition: any",
+    ),
+    (
+        "DefinitionsExport",
+        "The definitions in force, in the words of the file; values of variables are ***.",
+        "hash: string, definitions: any",
+    ),
+    ("DefinitionsFile", "Definitions in the words of the file, as JSON or YAML.", "*"),
+    (
+        "DefinitionsApplied",
+        "What was changed, or would be.",
+        "dry_run: boolean, hash: string, added: integer, changed: integer, removed: integer, changes: [DefinitionChange]",
+    ),
+    (
+        "DefinitionChange",
+        "What becomes of one definition, and what that means.",
+        "kind: topic|agent|subscription, id: string, change: added|changed|removed, effects: [string]",
+    ),
+    ("AuditList", "A page of the audit.", "items: [AuditEntry], next_cursor?: string"),
+    (
+        "AuditEntry",
+        "One call that changed something.",
+        "number: integer, at: time, actor: string, from: string, action: string, target: string, before: any, after: any, position: string, facts: integer, previous_hash: string, hash: string",
+    ),
+    (
+        "AuditVerified",
+        "What a check of the chain found.",
+        "entries: integer, head?: string, checked: integer, intact: boolean, broken?: any, next_cursor?: string",
     ),
     (
         "Status",
