@@ -110,8 +110,9 @@ impl Client {
         query: &(impl Serialize + ?Sized),
         body: &(impl Serialize + ?Sized),
     ) -> Result<T, Error> {
-        let answer = self.send(Method::POST, self.address(path, query)?, &Body::json(body)?, Duration::ZERO);
-        self.read_json(answer.await?).await
+        let body = Body::json(body)?;
+        let answer = self.send(Method::POST, self.address(path, query)?, &body, Duration::ZERO).await?;
+        self.read_json(answer).await
     }
 
     pub(crate) async fn post_waiting<T: DeserializeOwned>(

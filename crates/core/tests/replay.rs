@@ -8,8 +8,8 @@ use cantus_core::agent::{Agent, AgentName, Origin};
 use cantus_core::audit::follows;
 use cantus_core::bulk_operation::{self, Items, Pace};
 use cantus_core::command::{
-    Admitted, Answer, Apply, Audited, Command, EraseEvents, Install, Now, Outcome, Publish, Pull, Pulled, ReplayDeadLetter,
-    Settle, Start, StartBulk, Trim,
+    Admitted, Answer, Apply, Audited, Command, EraseEvents, Install, Now, Outcome, Publish, Pull, Pulled,
+    ReplayDeadLetter, Settle, Start, StartBulk, Trim,
 };
 use cantus_core::coordinator::{Limits, Offer, Offers, Stepped, Stop};
 use cantus_core::dead_letter::Status;

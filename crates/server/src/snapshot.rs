@@ -128,7 +128,9 @@ impl Snapshot {
             if let Some(members) = subscription.as_object_mut() {
                 members.remove("renamed_from");
             }
-            let Some(agent) = agents.get_mut(id.agent.as_str()).and_then(Value::as_object_mut) else { continue };
+            let Some(agent) = agents.get_mut(id.agent.as_str()).and_then(Value::as_object_mut) else {
+                continue;
+            };
             let list = agent.entry("subscriptions").or_insert_with(|| json!([]));
             if let Some(list) = list.as_array_mut() {
                 list.push(subscription);

@@ -36,7 +36,8 @@ fn an_apply_is_planned_audited_and_survives_a_restart() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let mut server = Server::start(Some(&file(dir.path(), FILE)));
     let wanted = server.dir.path().join("wanted.yaml");
-    std::fs::write(&wanted, "version: 1\ntopics: { tasks: { description: Work }, fresh: {} }\n").expect("written");
+    std::fs::write(&wanted, "version: 1\ntopics: { tasks: { description: Work }, fresh: {} }\n")
+        .expect("written");
     let wanted = wanted.to_str().expect("a path");
     let plan = server.ok(&["plan", "-f", wanted]);
     assert!(plan.contains("+ topic fresh") && plan.contains("~ topic tasks"), "{plan}");

@@ -195,6 +195,8 @@ fn subscription(id: &str, it: &Subscription) -> Value {
 fn paused(pause: Option<&PauseState>) -> Value {
     match pause {
         None => json!({"paused": false}),
-        Some(pause) => json!({"paused": true, "reason": pause.reason.as_ref().map(short), "by": short(&pause.actor)}),
+        Some(pause) => {
+            json!({"paused": true, "reason": pause.reason.as_ref().map(short), "by": short(&pause.actor)})
+        }
     }
 }

@@ -49,11 +49,7 @@ fn counts(changes: &[Change]) -> (u32, u32, u32) {
     (count(What::Added), count(What::Changed), count(What::Removed))
 }
 
-fn changes(
-    view: &View<'_>,
-    install: &Install,
-    brought: Brought,
-) -> Result<(Vec<Fact>, Vec<Change>), Stop> {
+fn changes(view: &View<'_>, install: &Install, brought: Brought) -> Result<(Vec<Fact>, Vec<Change>), Stop> {
     let limit = view.limits.subscriptions_max;
     if install.subscriptions.len() > limit {
         return Err(Stop::Refused(Refusal::TooMany { what: "subscriptions", limit }));
@@ -106,7 +102,8 @@ impl Set<'_> {
 
     fn topic(&mut self, name: &TopicName, definition: &Topic) {
         let known = self.view.state.topics.get(name);
-        let origin = known.filter(|it| it.definition.declared && !it.removed).map(|it| topic_origin(&it.definition));
+        let origin =
+            known.filter(|it| it.definition.declared && !it.removed).map(|it| topic_origin(&it.definition));
         let origin = self.origin(origin);
         let mut definition = definition.clone();
         definition.origin = (origin != Origin::File).then_some(origin);
@@ -229,11 +226,17 @@ fn changed(known: &State, id: &str, new: &Subscription) -> Vec<String> {
         effects.push(format!("{leased} running attempts go on as they were begun"));
     }
     if old.order != new.order {
-        effects.push(format!("its line is made anew: order {} becomes {}", old.order.as_str(), new.order.as_str()));
+        effects.push(format!(
+            "its line is made anew: order {} becomes {}",
+            old.order.as_str(),
+            new.order.as_str()
+        ));
     }
     let retrying = known.open.values().filter(|open| matches!(open.stage, Stage::Retrying(_))).count();
     if old.retry != new.retry && retrying > 0 {
-        effects.push(format!("{retrying} retries keep their times; the new policy counts from their next failure"));
+        effects.push(format!(
+            "{retrying} retries keep their times; the new policy counts from their next failure"
+        ));
     }
     effects
 }

@@ -63,7 +63,11 @@ pub fn declare(
 }
 
 /// Returns the subscription that a declaration is about: that of its id, else the one it was renamed from.
-pub(crate) fn known<'a>(view: &View<'a>, id: &SubscriptionId, definition: &Subscription) -> Option<&'a State> {
+pub(crate) fn known<'a>(
+    view: &View<'a>,
+    id: &SubscriptionId,
+    definition: &Subscription,
+) -> Option<&'a State> {
     let state = view.state;
     state.subscription(id).or_else(|| {
         let before = SubscriptionId { agent: id.agent.clone(), name: definition.renamed_from.clone()? };

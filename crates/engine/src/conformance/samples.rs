@@ -245,7 +245,8 @@ fn declared(number: u32, name: &str, definition: Subscription) -> Fact {
 
 /// Returns the samples, in the order of the facts' numbers.
 pub fn facts() -> Vec<Fact> {
-    [events(), definitions(), pauses(), deliveries(), dead_letters(), node(), retention(), bulk(), audit()].concat()
+    [events(), definitions(), pauses(), deliveries(), dead_letters(), node(), retention(), bulk(), audit()]
+        .concat()
 }
 
 /// Returns the facts of retention, erasure and gaps.

@@ -47,7 +47,8 @@ async fn call_everything(server: &Server) -> BTreeSet<(String, String)> {
     let letters = "/v1/dead-letters/{id}";
     let edit = json!({"data": {"amount": "secret-edit"}});
     post(&format!("{letters}/edit"), format!("/v1/dead-letters/{letter}/edit"), edit).await;
-    post(&format!("{letters}/archive"), format!("/v1/dead-letters/{letter}/archive"), json!({"note": "x"})).await;
+    post(&format!("{letters}/archive"), format!("/v1/dead-letters/{letter}/archive"), json!({"note": "x"}))
+        .await;
     post(&format!("{letters}/restore"), format!("/v1/dead-letters/{letter}/restore"), json!({})).await;
     post(&format!("{letters}/replay"), format!("/v1/dead-letters/{letter}/replay"), json!({})).await;
     server.publish("e2", "Paid", json!(2)).await;
@@ -63,7 +64,9 @@ async fn call_everything(server: &Server) -> BTreeSet<(String, String)> {
     let id = begun.json()["id"].as_str().unwrap().to_owned();
     post(&format!("{BULK}/{{id}}/abort"), format!("{BULK}/{id}/abort"), json!({})).await;
     let subscription = "/v1/subscriptions/{agent}/{name}";
-    for (verb, body) in [("pause", json!({"reason": "x"})), ("resume", json!({})), ("seek", json!({"to": "start"}))] {
+    for (verb, body) in
+        [("pause", json!({"reason": "x"})), ("resume", json!({})), ("seek", json!({"to": "start"}))]
+    {
         post(&format!("{subscription}/{verb}"), format!("/v1/subscriptions/worker/tasks/{verb}"), body).await;
     }
     for verb in ["pause", "resume"] {
@@ -169,7 +172,10 @@ async fn an_entry_tells_what_was_so_before_and_is_after() {
     let elsewhere = Peer { remote: "10.1.2.3:9".parse().unwrap(), local: "127.0.0.1:4777".parse().unwrap() };
     let bearer = format!("Bearer {TOKEN}");
     let headers = [("authorization", &*bearer), ("content-type", "application/json")];
-    server.ask_as(elsewhere, Method::POST, "/v1/subscriptions/worker/tasks/resume", &headers, "{}").await.is(200);
+    server
+        .ask_as(elsewhere, Method::POST, "/v1/subscriptions/worker/tasks/resume", &headers, "{}")
+        .await
+        .is(200);
     assert_eq!(newest(&server).await["from"], "10.1.2.3");
 }
 
@@ -177,8 +183,14 @@ async fn an_entry_tells_what_was_so_before_and_is_after() {
 async fn what_is_refused_or_changes_nothing_leaves_no_entry() {
     let server = Server::dev().await;
     server.operate("/v1/subscriptions/worker/tasks/resume", json!({})).await.is(200);
-    server.operate("/v1/subscriptions/nobody/tasks/pause", json!({})).await.refuses(404, "SUBSCRIPTION_UNKNOWN");
-    server.operate("/v1/subscriptions/worker/tasks/seek", json!({"to": "start", "dry_run": true})).await.is(200);
+    server
+        .operate("/v1/subscriptions/nobody/tasks/pause", json!({}))
+        .await
+        .refuses(404, "SUBSCRIPTION_UNKNOWN");
+    server
+        .operate("/v1/subscriptions/worker/tasks/seek", json!({"to": "start", "dry_run": true}))
+        .await
+        .is(200);
     server.post("/v1/subscriptions/worker/tasks/pause", json!({})).await.refuses(401, "UNAUTHENTICATED");
     assert_eq!(audit(&server, "").await["items"], json!([]));
     assert_eq!(verified(&server).await, json!({"entries": 0, "checked": 0, "intact": true}));

@@ -18,7 +18,10 @@ fn set() -> Value {
 async fn kinds(server: &Server) -> Vec<String> {
     let listed = server.get(PATH).await.is(200);
     let items = listed["items"].as_array().unwrap().clone();
-    items.iter().map(|it| format!("{} {}", it["kind"].as_str().unwrap(), it["id"].as_str().unwrap())).collect()
+    items
+        .iter()
+        .map(|it| format!("{} {}", it["kind"].as_str().unwrap(), it["id"].as_str().unwrap()))
+        .collect()
 }
 
 #[tokio::test]
@@ -47,9 +50,11 @@ async fn what_is_exported_changes_nothing_when_it_is_applied_again() {
     let exported = server.get("/v1/definitions/export").await.is(200);
     let text = exported.to_string();
     assert!(!text.contains("very-secret") && text.contains("\"TOKEN\":\"***\""), "{text}");
-    let plan = server.operate(&format!("{PATH}?prune=true&dry_run=true"), exported["definitions"].clone()).await;
+    let plan =
+        server.operate(&format!("{PATH}?prune=true&dry_run=true"), exported["definitions"].clone()).await;
     assert_eq!(plan.is(200)["changes"], json!([]));
-    let applied = server.operate(&format!("{PATH}?prune=true"), exported["definitions"].clone()).await.is(200);
+    let applied =
+        server.operate(&format!("{PATH}?prune=true"), exported["definitions"].clone()).await.is(200);
     assert_eq!((&applied["changes"], &applied["hash"]), (&json!([]), &exported["hash"]));
     let yaml = cantus_file::to_yaml(&exported["definitions"]);
     let bearer = format!("Bearer {TOKEN}");

@@ -34,12 +34,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 impl Ls {
     pub(crate) async fn run(self, context: &Context) -> Result<()> {
         let client = context.client()?;
-        let query = AuditQuery {
-            since: self.since,
-            actor: self.actor,
-            action: self.action,
-            ..AuditQuery::default()
-        };
+        let query =
+            AuditQuery { since: self.since, actor: self.actor, action: self.action, ..AuditQuery::default() };
         let entries = gather(&self.list, async |limit, cursor| {
             client.audit(&AuditQuery { limit: Some(limit), cursor, ..query.clone() }).await
         })

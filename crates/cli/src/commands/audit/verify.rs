@@ -33,7 +33,9 @@ impl Verify {
             && !self.is_there(&client, head).await?
         {
             let message = format!("no entry has the hash {head}");
-            return Err(Failure::failed(message).hint("entries were cut off, or the hash is another log's").into());
+            return Err(Failure::failed(message)
+                .hint("entries were cut off, or the hash is another log's")
+                .into());
         }
         context.screen.show(&all, || match &all.head {
             Some(head) => format!("{} entries follow each other\nhead {head}\n", all.checked),

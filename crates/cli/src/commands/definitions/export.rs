@@ -27,8 +27,9 @@ impl Export {
         }
         let yaml = format!("# definitions {}\n{}", export.hash, cantus_file::to_yaml(&export.definitions));
         match &self.to {
-            Some(file) => std::fs::write(file, yaml)
-                .with_context(|| format!("{} cannot be written", file.display())),
+            Some(file) => {
+                std::fs::write(file, yaml).with_context(|| format!("{} cannot be written", file.display()))
+            }
             None => context.screen.print(&yaml),
         }
     }

@@ -173,7 +173,8 @@ mod tests {
     #[test]
     fn what_events_get_prints_as_json_is_read_as_the_event() {
         let event = r#"{"specversion":"1.0","id":"e1","type":"A","source":"/s","data":{"a":1}}"#;
-        let printed = format!(r#"{{"event": {event}, "position": "0:4", "recorded_at": "2026-01-01T00:00:00Z"}}"#);
+        let printed =
+            format!(r#"{{"event": {event}, "position": "0:4", "recorded_at": "2026-01-01T00:00:00Z"}}"#);
         assert_eq!(read_event(printed.as_bytes()).unwrap(), read_event(event.as_bytes()).unwrap());
     }
 }

@@ -124,11 +124,15 @@ fn read(mut value: Value) -> Result<Definitions, Box<Problem>> {
             None => {}
             Some(version) if version == Value::from(1) => {}
             Some(version) => {
-                return Err(invalid("#/version", format!("`version` is {version}; this server knows version 1")));
+                return Err(invalid(
+                    "#/version",
+                    format!("`version` is {version}; this server knows version 1"),
+                ));
             }
         }
         if members.contains_key("server") {
-            let detail = "the `server` section is read from the file when the server starts, not from the network";
+            let detail =
+                "the `server` section is read from the file when the server starts, not from the network";
             return Err(invalid("#/server", detail.to_owned()));
         }
         if members.contains_key("include") {
@@ -145,7 +149,8 @@ fn revealed(mut definitions: Definitions, snapshot: &Snapshot) -> Result<Definit
         for subscription in &mut agent.subscriptions {
             let id = subscription.id(name);
             let cantus_api::definition::Action::Exec(exec) = &mut subscription.action else { continue };
-            let known = id.as_deref().and_then(|id| cantus_core::subscription::SubscriptionId::parse(id).ok());
+            let known =
+                id.as_deref().and_then(|id| cantus_core::subscription::SubscriptionId::parse(id).ok());
             let known = known.and_then(|id| snapshot.subscriptions.get(&id));
             reveal(exec, known.map(|it| &it.action), id.as_deref().unwrap_or_default())?;
         }
@@ -160,7 +165,8 @@ fn reveal(exec: &mut Exec, known: Option<&Action>, id: &str) -> Result<(), Box<P
             _ => None,
         };
         let Some((_, known)) = known else {
-            let detail = format!("the variable `{name}` of {id} is `{HIDDEN}`, and no value of it is in force");
+            let detail =
+                format!("the variable `{name}` of {id} is `{HIDDEN}`, and no value of it is in force");
             let problem = Problem::new(Code::DefinitionsInvalid, detail);
             return Err(Box::new(problem.hint("write its value; an export does not show it")));
         };
@@ -176,7 +182,8 @@ fn check_programs(set: &command::Install, snapshot: &Snapshot) -> Result<(), Box
         if snapshot.subscriptions.get(id).is_some_and(|known| known.action == it.action) {
             continue;
         }
-        let detail = format!("the program of {id} is not the one in force, and exec actions come from the file");
+        let detail =
+            format!("the program of {id} is not the one in force, and exec actions come from the file");
         let hint = "change the file and restart, or use `cantus dev --watch`; `server.allow_remote_exec: true` lets every holder of `define` run programs";
         return Err(Box::new(Problem::new(Code::ExecNotAllowed, detail).hint(hint)));
     }
