@@ -3,11 +3,12 @@
 //! An engine is tried by giving [`suite`] a way to make [`Storage`]: something empty that can be opened again and again. Each
 //! rule gets one of its own. `samples` has the facts that are appended.
 //!
-//! Read `append` (what becomes durable), `read` and `find` (what readers see), `restart`, `checkpoint`.
+//! Read `append` (what becomes durable), `read` and `find` (what readers see), `restart`, `checkpoint`, `housekeeping`.
 
 mod append;
 mod checkpoint;
 mod find;
+mod housekeeping;
 mod read;
 mod restart;
 pub mod samples;
@@ -58,6 +59,15 @@ const RULES: &[Rule] = &[
     ("rows of skipped kinds are left out, the others come in order", checkpoint::skipped),
     ("a checkpoint is never ahead of the log, and never goes back", checkpoint::never_ahead),
     ("a checkpoint that was closed is there after a restart", checkpoint::restart),
+    ("a seal that is asked for begins a segment with the next append", housekeeping::a_seal_is_asked_for),
+    ("no fact goes before two bases hold what it led to", housekeeping::nothing_goes_before_two_bases),
+    ("dropped events leave a gap for those who look for them", housekeeping::dropped_facts_leave_a_gap),
+    ("forgotten facts leave nothing, and rewrites add up", housekeeping::forgotten_facts_leave_nothing),
+    ("replaced facts keep their place and their kind", housekeeping::replaced_facts_keep_their_place),
+    ("the oldest segments go as a whole", housekeeping::the_oldest_go_as_a_whole),
+    ("two bases are kept, and read as they were written", housekeeping::two_bases_are_kept),
+    ("a scrub comes to an end and finds nothing in a healthy log", housekeeping::a_scrub_comes_to_an_end),
+    ("wiping loses nothing", housekeeping::wiping_loses_nothing),
 ];
 
 /// Runs every rule, each against storage of its own.

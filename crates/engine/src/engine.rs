@@ -8,7 +8,7 @@ use std::sync::Arc;
 use cantus_core::fact::{Fact, Recorded, UnreadableFact};
 use cantus_core::{Position, Timestamp};
 
-use crate::housekeeping::Frozen;
+use crate::housekeeping::{Frozen, Housekeeping};
 pub use crate::local::GapCause;
 
 /// What makes facts durable.
@@ -37,6 +37,9 @@ pub trait Engine: Send {
 
     /// Returns a reader of what is durable.
     fn reader(&self) -> Arc<dyn Reader>;
+
+    /// Returns what works on sealed data beside the writer. It must not be used once the engine is gone.
+    fn housekeeping(&self) -> Arc<dyn Housekeeping>;
 }
 
 /// Why facts were not made durable.

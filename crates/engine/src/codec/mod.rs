@@ -39,6 +39,24 @@ impl Encoder {
         }
         frame.record(recorded.position.0, recorded.fact.number(), slice_end, &self.buffer)
     }
+
+    /// Adds a fact that was read from another frame; `record` is what it was read from. What has no words in its frame's
+    /// dictionary is copied byte by byte.
+    ///
+    /// # Errors
+    /// As [`Encoder::add`].
+    pub fn copy(
+        &mut self,
+        frame: &mut FrameBuilder,
+        record: &Record<'_>,
+        recorded: &Recorded,
+        slice_end: bool,
+    ) -> Result<(), FrameError> {
+        match &recorded.fact {
+            Fact::EventPublished(_) => self.add(frame, recorded, slice_end),
+            _ => frame.record(record.position, record.number, slice_end, record.payload),
+        }
+    }
 }
 
 /// Decodes a record of a frame.

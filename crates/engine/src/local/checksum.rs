@@ -21,6 +21,15 @@ impl Seed {
         Self::from_value(xxh3_64(&bytes))
     }
 
+    /// The seed of a segment that was written anew so many times.
+    pub(crate) fn of_revision(log_id: u64, generation: u64, revision: u64) -> Self {
+        let mut bytes = [0; 24];
+        for (place, value) in bytes.chunks_exact_mut(8).zip([log_id, generation, revision]) {
+            place.copy_from_slice(&value.to_le_bytes());
+        }
+        Self::from_value(xxh3_64(&bytes))
+    }
+
     /// The seed as it stands in frame headers.
     pub(crate) fn from_value(value: u64) -> Self {
         let mut digest = Digest::new(CrcAlgorithm::Crc32Iscsi);

@@ -77,6 +77,8 @@ pub enum Cause {
     Chain,
     /// An index file disagrees with its segment.
     Index,
+    /// A base is not what was written.
+    Base,
 }
 
 impl fmt::Display for Cause {
@@ -92,6 +94,7 @@ impl fmt::Display for Cause {
             Self::Missing => "frames or files are missing here",
             Self::Chain => "a frame does not follow the one before it",
             Self::Index => "the index does not agree with its segment",
+            Self::Base => "the base is damaged: the state has one copy less",
         })
     }
 }

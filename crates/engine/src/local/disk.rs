@@ -15,6 +15,10 @@ pub trait Disk: Debug + Send + Sync + 'static {
     fn open(&self, path: &Path, access: Access) -> io::Result<Arc<dyn DiskFile>>;
     /// Renames a file over whatever has the new name. Durable after [`Disk::sync_dir`].
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Gives a file a second name, on the same file system.
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Says whether a file has more than one name.
+    fn is_linked(&self, path: &Path) -> io::Result<bool>;
     /// Removes a file. Durable after [`Disk::sync_dir`].
     fn unlink(&self, path: &Path) -> io::Result<()>;
     /// Makes the entries of a directory durable.

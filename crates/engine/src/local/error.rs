@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::damage::{Damage, Listed};
 use super::frame::FrameError;
+use super::removed::Run;
 
 /// A file operation that failed.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +18,13 @@ pub struct DiskError {
     /// What the system said.
     #[source]
     pub source: io::Error,
+}
+
+impl DiskError {
+    /// Says whether the disk, or this user's part of it, is full.
+    pub fn is_full(&self) -> bool {
+        super::disk::is_full(&self.source)
+    }
 }
 
 /// Names the object of a failed file operation.
@@ -126,6 +134,9 @@ pub enum ReadError {
     /// The bytes are damaged; these positions are lost.
     #[error("{0}")]
     Gap(Damage),
+    /// These records were removed, with the oldest segments.
+    #[error("positions {} to {} were removed", .0.first, .0.last)]
+    Removed(Run),
     /// The disk failed in another way.
     #[error(transparent)]
     Disk(#[from] DiskError),

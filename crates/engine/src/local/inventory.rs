@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::base::{self, Base, BaseError, BaseHeader};
+use super::beginning::Beginning;
 use super::checksum::{Seed, genesis};
 use super::damage::{Cause, Damage, Lost};
 use super::disk::{Access, Disk, DiskFile, is_unreadable, read_full};
@@ -22,6 +24,14 @@ pub(crate) struct Inventory {
     pub(crate) temporaries: Vec<PathBuf>,
     pub(crate) has_tails: bool,
     pub(crate) log_id: Option<u64>,
+    /// Where the log begins, if its oldest segments were dropped.
+    pub(crate) beginning: Option<Beginning>,
+    /// Segments before that, which were to be gone.
+    pub(crate) leftovers: Vec<PathBuf>,
+    /// Bases whose headers are whole, newest first; more than are kept if a removal was cut short.
+    pub(crate) bases: Vec<BaseHeader>,
+    /// Bases that can not be used.
+    base_damage: Vec<Damage>,
 }
 
 /// A segment file, by its name and its first block.
@@ -49,6 +59,10 @@ impl Inventory {
             temporaries: Vec::new(),
             has_tails: false,
             log_id: None,
+            beginning: Beginning::read(disk, dir)?,
+            leftovers: Vec::new(),
+            bases: Vec::new(),
+            base_damage: Vec::new(),
         };
         for file_name in disk.list(dir).doing("listing", dir)? {
             if file_name.ends_with(name::TEMPORARY) {
@@ -57,6 +71,8 @@ impl Inventory {
                 positions.push(position);
             } else if let Some(position) = name::first_position(&file_name, ".idx") {
                 found.add_index(disk, dir, position)?;
+            } else if let Some((reached, number)) = base::parse_name(&file_name) {
+                found.add_base(disk, dir, reached, number)?;
             } else if file_name.contains(name::TAIL) {
                 found.has_tails = true;
             }
@@ -66,6 +82,10 @@ impl Inventory {
             found.segments.push(Found::read(disk, dir, position, access)?);
         }
         found.log_id = found.most_common_log_id();
+        found.leave_out_what_was_dropped(dir);
+        let log_id = found.log_id;
+        found.bases.retain(|base| log_id.is_none_or(|log_id| base.log_id == log_id));
+        found.bases.sort_unstable_by_key(|base| std::cmp::Reverse((base.reached, base.number)));
         found.judge_places();
         Ok(found)
     }
@@ -84,6 +104,35 @@ impl Inventory {
             Err(OpenFault::Disk(source)) => return Err(DiskError { action: "reading", path, source }.into()),
         }
         Ok(())
+    }
+
+    fn add_base(&mut self, disk: &dyn Disk, dir: &Path, reached: u64, number: u64) -> Result<(), OpenError> {
+        match Base::open(disk, dir, reached, number) {
+            Ok(base) => self.bases.push(base.header),
+            Err(BaseError::UnknownVersion { path, found }) => {
+                return Err(OpenError::UnknownVersion { file: path, found, known: base::VERSION });
+            }
+            Err(BaseError::Disk(error)) => return Err(error.into()),
+            Err(BaseError::Damaged { .. } | BaseError::Row { .. }) => self.base_damage.push(Damage {
+                file: base::path_of(dir, reached, number),
+                offset: 0,
+                end_offset: 0,
+                lost: Lost::NOTHING,
+                cause: Cause::Base,
+            }),
+        }
+        Ok(())
+    }
+
+    /// What lies before the beginning that was written down was to be removed, whatever came between.
+    fn leave_out_what_was_dropped(&mut self, dir: &Path) {
+        self.beginning = self.beginning.take().filter(|beginning| Some(beginning.log_id) == self.log_id);
+        let Some(beginning) = &self.beginning else { return };
+        let first = self.segments.partition_point(|it| it.first_position < beginning.first_position);
+        self.leftovers.extend(self.segments.drain(..first).map(|segment| segment.path));
+        let kept = self.indexes.split_off(&beginning.first_position);
+        let gone = std::mem::replace(&mut self.indexes, kept);
+        self.leftovers.extend(gone.keys().map(|first| name::index(dir, *first)));
     }
 
     /// One foreign file does not make all the others foreign.
@@ -135,10 +184,16 @@ impl Inventory {
         if let Some(first) = self.segments.first().or(newest)
             && let Some(header) = first.header
             && !first.misplaced
-            && (first.first_position != 1 || header.previous_chain != genesis(header.log_id))
         {
-            damage.push(first.damage(0, 0, Lost::until(1, first.first_position), Cause::Missing));
+            let (begin, chain) = match &self.beginning {
+                Some(beginning) => (beginning.first_position, beginning.chain),
+                None => (1, genesis(header.log_id)),
+            };
+            if (first.first_position, header.previous_chain) != (begin, chain) {
+                damage.push(first.damage(0, 0, Lost::until(begin, first.first_position), Cause::Missing));
+            }
         }
+        damage.extend(self.base_damage.iter().cloned());
         damage
     }
 }

@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::beginning::Beginning;
 use super::damage::Lost;
 use super::disk::read_full;
 use super::error::ReadError;
 use super::frame::Frame;
 use super::index::{Covers, SUMMARIES_MAX, Summary};
 use super::reader::{missing, unread, verify};
+use super::removed::Run;
 use super::segment::Segment;
 use super::shared::Shared;
 
@@ -63,9 +65,13 @@ impl FrameIter {
         }
         let place = self.shared.segment_of(self.next);
         let Some(segment) = place.segment else {
-            let lost = Lost::until(self.next, place.next_first?);
-            self.next = place.next_first?;
-            return Some(Err(missing(&self.shared, None, lost)));
+            let next = place.next_first?;
+            let from = std::mem::replace(&mut self.next, next);
+            if let Some(beginning) = self.shared.beginning().filter(|it| from < it.first_position) {
+                self.next = beginning.first_position;
+                return Some(removed(&beginning, from, beginning.first_position));
+            }
+            return Some(Err(missing(&self.shared, None, Lost::until(from, next))));
         };
         let next = self.next;
         let batch = self.shared.ask(&segment, |index| {
@@ -178,9 +184,16 @@ impl FrameIterBack {
         }
         let place = self.shared.segment_of(self.before - 1);
         let Some(segment) = place.segment else {
-            let lost = Lost::until(1, self.before);
-            self.before = 1;
-            return Some(Err(missing(&self.shared, None, lost)));
+            let before = std::mem::replace(&mut self.before, 1);
+            let Some(beginning) = self.shared.beginning() else {
+                return Some(Err(missing(&self.shared, None, Lost::until(1, before))));
+            };
+            if before > beginning.first_position {
+                self.before = beginning.first_position;
+                let lost = Lost::until(beginning.first_position, before);
+                return Some(Err(missing(&self.shared, None, lost)));
+            }
+            return Some(removed(&beginning, 1, before));
         };
         let end_of_segment = segment.index().totals().next_position;
         if place.next_first.is_some() && end_of_segment < self.before {
@@ -255,6 +268,16 @@ impl std::fmt::Debug for FrameIterBack {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("FrameIterBack").field("before", &self.before).finish_non_exhaustive()
     }
+}
+
+/// What is told of positions before the beginning of the log, from one up to another that is left out.
+fn removed(beginning: &Beginning, from: u64, before: u64) -> Result<(), ReadError> {
+    let Some(run) = &beginning.run else { return Ok(()) };
+    let (first, last) = (run.first.max(from), run.last.min(before.saturating_sub(1)));
+    if first > last {
+        return Ok(());
+    }
+    Err(ReadError::Removed(Run { first, last, groups: run.groups.clone() }))
 }
 
 fn end_of(summary: &Summary) -> u64 {

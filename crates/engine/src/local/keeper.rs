@@ -23,16 +23,18 @@ enum Job {
 /// Does the background work of a log, in a thread of its own or within the call.
 #[derive(Debug)]
 pub(crate) struct Keeper {
-    work: Arc<Work>,
+    pub(crate) work: Arc<Work>,
     thread: Option<(SyncSender<Job>, JoinHandle<()>)>,
 }
 
 #[derive(Debug)]
-struct Work {
+pub(crate) struct Work {
     disk: Arc<dyn Disk>,
     dir: PathBuf,
     slot: Mutex<Slot>,
     changed: Condvar,
+    /// Held by whoever looks for, makes or removes files kept for reuse.
+    recycled: Mutex<()>,
 }
 
 /// Where the next segment is.
@@ -52,7 +54,13 @@ impl Keeper {
         background: bool,
     ) -> std::io::Result<Self> {
         let slot = Mutex::new(found.map_or(Slot::Empty, Slot::Ready));
-        let work = Arc::new(Work { disk, dir: dir.to_owned(), slot, changed: Condvar::new() });
+        let work = Arc::new(Work {
+            disk,
+            dir: dir.to_owned(),
+            slot,
+            changed: Condvar::new(),
+            recycled: Mutex::new(()),
+        });
         let thread = match background {
             false => None,
             true => {
@@ -82,7 +90,7 @@ impl Keeper {
         }
         match std::mem::replace(&mut *slot, Slot::Empty) {
             Slot::Ready(spare) => Ok(spare),
-            Slot::Empty | Slot::Preparing => prepare::spare(&*self.work.disk, &self.work.dir, bytes),
+            Slot::Empty | Slot::Preparing => self.work.make(bytes),
         }
     }
 
@@ -128,13 +136,49 @@ impl Work {
     }
 
     fn prepare(&self, bytes: u64) {
-        let made = prepare::spare(&*self.disk, &self.dir, bytes);
+        let made = self.make(bytes);
         if let Err(error) = &made {
             // Not fatal yet: the writer tries again when it needs the segment, and says then what is wrong.
             tracing::warn!(error = %error, cause = ?error.source, "the next log segment could not be prepared");
         }
         *self.slot() = made.map_or(Slot::Empty, Slot::Ready);
         self.changed.notify_all();
+    }
+
+    /// Makes the next segment: of a file that was dropped, if there is one that is large enough.
+    fn make(&self, bytes: u64) -> Result<Spare, DiskError> {
+        let _no_file_comes_or_goes = self.recycled.lock().unwrap_or_else(PoisonError::into_inner);
+        match prepare::reuse(&*self.disk, &self.dir, bytes)? {
+            Some(spare) => Ok(spare),
+            None => prepare::spare(&*self.disk, &self.dir, bytes),
+        }
+    }
+
+    /// Keeps the file of a dropped segment for reuse, if there is not enough of that already. Says whether it did: the file
+    /// has another name then.
+    pub(crate) fn recycle(&self, path: &Path) -> Result<bool, DiskError> {
+        let _no_file_comes_or_goes = self.recycled.lock().unwrap_or_else(PoisonError::into_inner);
+        prepare::recycle(&*self.disk, &self.dir, path)
+    }
+
+    /// Removes what files kept for reuse hold; returns how many bytes that were.
+    pub(crate) fn forget_recycled(&self) -> Result<u64, DiskError> {
+        let _no_file_comes_or_goes = self.recycled.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut forgotten = prepare::forget_recycled(&*self.disk, &self.dir)?;
+        let ready = match *self.slot() {
+            Slot::Ready(spare) if spare.recycled => spare,
+            _ => return Ok(forgotten),
+        };
+        let fresh = prepare::fresh(&*self.disk, &self.dir, ready.bytes)?;
+        let mut slot = self.slot();
+        // The writer may have taken it meanwhile; while it is in the slot, nobody is at the file.
+        if *slot == Slot::Ready(ready) {
+            *slot = Slot::Ready(prepare::make_ready(&*self.disk, &self.dir, fresh)?);
+            forgotten += ready.bytes;
+        } else {
+            let _ = self.disk.unlink(&fresh.path);
+        }
+        Ok(forgotten)
     }
 
     fn index(&self, segment: &Segment, identity: Identity) {

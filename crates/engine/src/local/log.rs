@@ -8,6 +8,7 @@ use super::describe::Describe;
 use super::disk::{Disk, DiskFile, Guard, is_full, write_all};
 use super::error::{AppendError, DiskError, Doing, OpenError};
 use super::frame::{FrameBuilder, HEADER_BYTES, Layout, Seal};
+use super::housekeeper::Housekeeper;
 use super::index::{Identity, Index, MemoryIndex};
 use super::keeper::Keeper;
 use super::options::Options;
@@ -28,6 +29,7 @@ pub struct Log {
     pub(crate) shared: Arc<Shared>,
     pub(crate) options: Options,
     pub(crate) keeper: Keeper,
+    pub(crate) housekeeper: Housekeeper,
     pub(crate) active: Active,
     pub(crate) next_position: u64,
     pub(crate) log_time_ms: u64,
@@ -159,6 +161,11 @@ impl Log {
         Reader::new(self.shared.clone())
     }
 
+    /// Returns what works on its sealed segments. It stays valid after the log is closed, but must not be used then.
+    pub fn housekeeper(&self) -> Housekeeper {
+        self.housekeeper.clone()
+    }
+
     /// Returns the position the next frame may begin at, at the earliest.
     pub fn next_position(&self) -> u64 {
         self.next_position
@@ -240,7 +247,8 @@ impl Log {
         if !essential && space.is_low() {
             return Err(space.full());
         }
-        if self.active.offset + bytes <= self.active.prepared {
+        let seal = self.active.has_records && self.shared.take_seal_request();
+        if !seal && self.active.offset + bytes <= self.active.prepared {
             return Ok(());
         }
         if self.active.has_records {
@@ -286,6 +294,7 @@ impl Log {
             previous_chain: self.chain,
             prepared_bytes: spare.bytes,
             log_time_ms: self.log_time_ms,
+            revision: 0,
         };
         let installed =
             install(&*self.shared.disk, &self.shared.dir, header).map_err(|error| self.poison(error))?;

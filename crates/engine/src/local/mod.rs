@@ -5,9 +5,11 @@
 //!
 //! To read in this order: `frame` (the unit written), `segment` (the files they are in), `log` (the writer), `prepare` and
 //! `keeper` (files made ready beside it), `index` (finding), `reader` and `iterate` (reading what is durable), `scan` (telling
-//! a torn tail from damage), `inventory`, `newest`, `tail` and `recovery` (opening), `verify` (looking at everything), `checkpoint` (a
-//! cache of state beside the log). All file operations go through `disk`.
+//! a torn tail from damage), `inventory`, `newest`, `tail` and `recovery` (opening), `verify` (looking at everything), `housekeeper` with `removed`,
+//! `beginning` and `base` (letting go of what may go), `checkpoint` (a cache of state beside the log). All file operations go through `disk`.
 
+mod base;
+mod beginning;
 mod checkpoint;
 mod checksum;
 mod damage;
@@ -16,6 +18,7 @@ mod disk;
 mod error;
 mod fields;
 mod frame;
+mod housekeeper;
 mod index;
 mod inventory;
 mod iterate;
@@ -42,12 +45,16 @@ mod window;
 #[cfg(test)]
 mod tests;
 
+pub use base::{BaseError, BaseHeader};
 pub use checkpoint::{Checkpoint, CheckpointError, FrozenRows, Kept, Rows};
 pub use damage::{Cause, Damage, Lost};
 pub use describe::{Describe, Description, Term};
 pub use disk::{Access, Disk, DiskFile, Guard, Locked};
 pub use error::{AppendError, DiskError, OpenError, ReadError};
-pub use frame::{Frame, FrameBuilder, FrameError, Record, Records, Words};
+pub use frame::{Frame, FrameBuilder, FrameError, Item, Items, Record, Records, Words};
+pub use housekeeper::{
+    BackedUp, BackupError, Housekeeper, Outcome, RewriteError, Scrubbed, SegmentState, Sifted,
+};
 pub use index::Summary;
 pub use iterate::{FrameIter, FrameIterBack};
 pub use log::{Durable, Log, Space, Written};

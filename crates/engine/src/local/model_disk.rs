@@ -54,6 +54,8 @@ struct World {
 #[derive(Debug, Clone)]
 enum Change {
     Set(PathBuf, usize),
+    /// A further name.
+    Link(PathBuf, usize),
     Remove(PathBuf),
 }
 
@@ -195,8 +197,11 @@ impl World {
 fn apply(names: &mut BTreeMap<PathBuf, usize>, change: &Change) {
     match change {
         Change::Set(path, file) => {
-            // A rename: the file has one name at a time.
+            // A rename: the old name goes. Only files that are renamed no more get a further one.
             names.retain(|_, named| named != file);
+            names.insert(path.clone(), *file);
+        }
+        Change::Link(path, file) => {
             names.insert(path.clone(), *file);
         }
         Change::Remove(path) => {
@@ -276,6 +281,20 @@ impl Disk for ModelDisk {
         let file = world.find(from)?;
         world.change(Change::Set(to.to_owned(), file));
         Ok(())
+    }
+
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let mut world = self.world();
+        world.operation()?;
+        let file = world.find(from)?;
+        world.change(Change::Link(to.to_owned(), file));
+        Ok(())
+    }
+
+    fn is_linked(&self, path: &Path) -> io::Result<bool> {
+        let world = self.world();
+        let file = world.find(path)?;
+        Ok(world.names.values().filter(|named| **named == file).count() > 1)
     }
 
     fn unlink(&self, path: &Path) -> io::Result<()> {

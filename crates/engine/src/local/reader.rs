@@ -7,9 +7,10 @@ use bytes::Bytes;
 use super::damage::{Cause, Damage, Lost};
 use super::disk::{is_unreadable, read_full};
 use super::error::{DiskError, ReadError};
-use super::frame::{FRAME_BYTES_LIMIT, Frame};
+use super::frame::{FRAME_BYTES_LIMIT, Frame, Item};
 use super::index::{Covers, Key, Summary};
 use super::iterate::{FrameIter, FrameIterBack};
+use super::removed::Run;
 use super::segment::Segment;
 use super::shared::Shared;
 
@@ -66,6 +67,9 @@ impl Reader {
         }
         let place = self.shared.segment_of(position);
         let Some(segment) = place.segment else {
+            if self.shared.beginning().is_some_and(|beginning| position < beginning.first_position) {
+                return Ok(None);
+            }
             return Err(missing(&self.shared, None, Lost::until(1, place.next_first.unwrap_or(1))));
         };
         let summary = self.shared.ask(&segment, |index| {
@@ -85,6 +89,34 @@ impl Reader {
                 }
                 None => Ok(None),
             },
+        }
+    }
+
+    /// Tells what was removed at a position, if that is missed by somebody.
+    ///
+    /// # Errors
+    /// As [`Reader::read_at`].
+    pub fn removed_at(&self, position: u64) -> Result<Option<Run>, ReadError> {
+        if let Some(beginning) = self.shared.beginning().filter(|it| position < it.first_position) {
+            let run = beginning.run.clone();
+            return Ok(run.filter(|run| (run.first..=run.last).contains(&position)));
+        }
+        let place = self.shared.segment_of(position);
+        let Some(segment) = place.segment.filter(|_| position <= self.durable()) else { return Ok(None) };
+        let summary = self.shared.ask(&segment, |index| {
+            let at = index.find(position)?;
+            Ok(index.summaries(at..at + 1)?.first().copied())
+        })?;
+        match summary {
+            Some(summary) if summary.has_removed() && summary.first_position <= position => {
+                let frame = read_frame(&self.shared, &segment, &summary)?;
+                let holds = |run: &Run| (run.first..=run.last).contains(&position);
+                Ok(frame.items().find_map(|item| match item {
+                    Item::Removed(run) if holds(&run) => Some(run),
+                    _ => None,
+                }))
+            }
+            _ => Ok(None),
         }
     }
 

@@ -8,12 +8,15 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::base::{self, BaseHeader};
+use super::beginning::Beginning;
 use super::checksum::genesis;
 use super::damage::{Cause, Damage, Lost};
 use super::describe::Describe;
 use super::disk::{Access, Disk, Locked, is_unreadable};
 use super::error::{DiskError, Doing, OpenError};
 use super::frame::FrameBuilder;
+use super::housekeeper::Housekeeper;
 use super::index::{self, Identity, Index, IndexFile, MemoryIndex, Totals};
 use super::inventory::{Found, Inventory};
 use super::keeper::Keeper;
@@ -62,7 +65,8 @@ pub(crate) fn open(
     };
     let mut inventory = Inventory::take(&*disk, dir, Access::ReadWrite)?;
     let created = inventory.segments.is_empty();
-    if created && (!inventory.indexes.is_empty() || inventory.has_tails) {
+    let traces = !inventory.indexes.is_empty() || inventory.has_tails || !inventory.leftovers.is_empty();
+    if created && (traces || !inventory.bases.is_empty()) {
         return Err(all_segments_missing(dir, &inventory).into());
     }
     let newest = match inventory.segments.pop() {
@@ -77,6 +81,7 @@ pub(crate) fn open(
     // A process that was killed between renaming a file and syncing its directory leaves a name that only the cache has:
     // what is written into that file from now on would be gone with it.
     disk.sync_dir(dir).doing("syncing", dir)?;
+    finish_removals(&*disk, dir, &mut inventory)?;
     let mut opening = Opening {
         dir: dir.to_owned(),
         disk: disk.clone(),
@@ -85,6 +90,8 @@ pub(crate) fn open(
         damage: inventory.damage(newest.as_ref().map(|newest| &newest.found)),
         indexes_rebuilt: 0,
         segments: Vec::new(),
+        beginning: inventory.beginning.clone(),
+        bases: inventory.bases.clone(),
         options,
         describe,
     };
@@ -95,6 +102,17 @@ pub(crate) fn open(
         None => (opening.create_first()?, None, None, true),
     };
     opening.finish(lock, active, totals, cut, created, is_marked)
+}
+
+/// Does what a drop or the removal of an old base had no time for.
+fn finish_removals(disk: &dyn Disk, dir: &Path, inventory: &mut Inventory) -> Result<(), DiskError> {
+    let old = inventory.bases.split_off(base::KEPT.min(inventory.bases.len()));
+    let old = old.into_iter().map(|base| base::path_of(dir, base.reached, base.number));
+    let gone: Vec<PathBuf> = inventory.leftovers.drain(..).chain(old).collect();
+    for path in &gone {
+        disk.unlink(path).doing("removing", path)?;
+    }
+    if gone.is_empty() { Ok(()) } else { disk.sync_dir(dir).doing("syncing", dir) }
 }
 
 fn all_segments_missing(dir: &Path, inventory: &Inventory) -> Damage {
@@ -140,6 +158,8 @@ struct Opening {
     damage: Vec<Damage>,
     indexes_rebuilt: usize,
     segments: Vec<Arc<Segment>>,
+    beginning: Option<Beginning>,
+    bases: Vec<BaseHeader>,
 }
 
 impl Opening {
@@ -274,6 +294,7 @@ impl Opening {
             previous_chain,
             prepared_bytes: spare.bytes,
             log_time_ms,
+            revision: 0,
         })
     }
 
@@ -386,8 +407,14 @@ impl Opening {
         };
         let shared =
             Shared::new(self.dir, self.disk, self.describe, self.log_id, self.segments, end, self.damage);
+        if let Some(beginning) = self.beginning {
+            shared.begin_at(beginning);
+        }
+        *shared.bases() = self.bases;
+        let shared = Arc::new(shared);
         let log = Log {
-            shared: Arc::new(shared),
+            housekeeper: Housekeeper::new(shared.clone(), keeper.work.clone()),
+            shared,
             options: self.options,
             keeper,
             active,
@@ -403,7 +430,7 @@ impl Opening {
     }
 }
 
-fn ground_of(segment: &Segment, sealed: Option<Sealed>) -> Ground {
+pub(crate) fn ground_of(segment: &Segment, sealed: Option<Sealed>) -> Ground {
     Ground {
         path: segment.path.clone(),
         seed: segment.seed,

@@ -85,7 +85,9 @@ impl Run {
     }
 
     fn add(&mut self, group: Group) {
-        let same = |known: &&mut Group| known.cause == group.cause && known.topic == group.topic;
+        let same = |known: &&mut Group| {
+            known.cause == group.cause && (known.topic == group.topic || known.topic == 0)
+        };
         if let Some(known) = self.groups.iter_mut().find(same) {
             known.records = if known.records == 0 || group.records == 0 {
                 0

@@ -7,7 +7,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::checksum::{Seed, chain};
+use super::checksum::Seed;
 use super::damage::{Cause, Damage, Lost};
 use super::frame::{ALIGN, Fault, FrameHeader, HEADER_BYTES, Layout, MAGIC};
 use super::index::Totals;
@@ -146,10 +146,7 @@ impl Walk<'_> {
             Ok(header) => header,
             Err(fault) => return Ok(Err(fault)),
         };
-        let chained = self.chain.is_none_or(|before| {
-            chain(before, header.first_position, header.log_time_ms, header.body_hash) == header.chain
-        });
-        let follows = chained && header.first_position >= self.totals.next_position;
+        let follows = header.continues(self.chain) && header.first_position >= self.totals.next_position;
         Ok(if follows { Ok(header) } else { Err(Fault::Chain) })
     }
 
@@ -175,7 +172,7 @@ impl Walk<'_> {
         let layout = Layout::read(header, frame).map_err(|fault| io::Error::other(fault.to_string()))?;
         on_met(Met::Frame(&layout, frame));
         self.offset += u64::from(header.length);
-        self.chain = Some(header.chain);
+        self.chain = header.chain_after();
         self.durable_offset = self.durable_offset.max(u64::from(header.durable_offset));
         self.totals = Totals {
             next_position: self.totals.next_position.max(header.next_position()),

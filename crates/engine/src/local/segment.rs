@@ -11,6 +11,8 @@ use super::index::Index;
 /// The header has a block of its own, so that no later write touches its sectors. Frames begin behind it.
 pub(crate) const HEADER_BLOCK: u64 = 4096;
 pub(crate) const VERSION: u16 = 1;
+/// Segments that were written anew. Version 2 was never written.
+pub(crate) const VERSION_REWRITTEN: u16 = 3;
 const MAGIC: &[u8; 8] = b"CANTUSLG";
 /// The prepared bytes may hold frames of older generations instead of zeros.
 pub(crate) const FLAG_RECYCLED: u16 = 1;
@@ -23,6 +25,8 @@ pub(crate) mod name {
     pub(crate) const SPARE: &str = "spare.ready";
     pub(crate) const TEMPORARY: &str = ".tmp";
     pub(crate) const TAIL: &str = ".tail-";
+    /// A dropped segment's file, kept to become a spare.
+    pub(crate) const RECYCLED: &str = ".recycled";
 
     pub(crate) fn segment(dir: &Path, first_position: u64) -> PathBuf {
         dir.join(format!("{first_position:020}.segment"))
@@ -56,6 +60,8 @@ pub(crate) struct SegmentHeader {
     pub(crate) previous_chain: u64,
     pub(crate) prepared_bytes: u64,
     pub(crate) log_time_ms: u64,
+    /// How often it was written anew.
+    pub(crate) revision: u64,
 }
 
 /// Why a block is not the header of a segment.
@@ -70,7 +76,7 @@ impl SegmentHeader {
         let mut block = vec![0; HEADER_BLOCK as usize];
         Put::new(&mut block)
             .bytes(MAGIC)
-            .u16(VERSION)
+            .u16(if self.revision == 0 { VERSION } else { VERSION_REWRITTEN })
             .u16(self.flags)
             .u32(0) // The tenant field, reserved.
             .u64(self.log_id)
@@ -78,7 +84,8 @@ impl SegmentHeader {
             .u64(self.first_position)
             .u64(self.previous_chain)
             .u64(self.prepared_bytes)
-            .u64(self.log_time_ms);
+            .u64(self.log_time_ms)
+            .u64(self.revision);
         let crc = crc_plain(&block[..block.len() - 4]);
         Put::new(&mut block[HEADER_BLOCK as usize - 4..]).u32(crc);
         block
@@ -95,10 +102,11 @@ impl SegmentHeader {
         if fields.bytes(8)? != MAGIC {
             return None;
         }
-        match fields.u16()? {
-            VERSION => {}
+        let rewritten = match fields.u16()? {
+            VERSION => false,
+            VERSION_REWRITTEN => true,
             version => return Some(Err(HeaderFault::UnknownVersion(version))),
-        }
+        };
         if Fields::new(crc).u32()? != crc_plain(content) {
             return None;
         }
@@ -112,11 +120,15 @@ impl SegmentHeader {
             previous_chain: fields.u64()?,
             prepared_bytes: fields.u64()?,
             log_time_ms: fields.u64()?,
+            revision: if rewritten { fields.u64()? } else { 0 },
         }))
     }
 
     pub(crate) fn seed(&self) -> Seed {
-        Seed::of(self.log_id, self.generation)
+        match self.revision {
+            0 => Seed::of(self.log_id, self.generation),
+            revision => Seed::of_revision(self.log_id, self.generation, revision),
+        }
     }
 
     pub(crate) fn is_recycled(&self) -> bool {
@@ -170,12 +182,16 @@ mod tests {
             previous_chain: 4,
             prepared_bytes: 5,
             log_time_ms: 6,
+            revision: 0,
         }
     }
 
     #[test]
     fn a_header_reads_back_as_written() {
         assert_eq!(SegmentHeader::from_block(&header().to_block()), Ok(header()));
+        let rewritten = SegmentHeader { revision: 7, ..header() };
+        assert_eq!(SegmentHeader::from_block(&rewritten.to_block()), Ok(rewritten));
+        assert_ne!(rewritten.seed(), header().seed(), "what was in the file before never verifies");
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! What the writer and its readers have in common.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
+use super::base::BaseHeader;
+use super::beginning::Beginning;
 use super::damage::Damage;
 use super::describe::Describe;
 use super::disk::Disk;
@@ -25,6 +27,10 @@ pub(crate) struct Shared {
     poisoned: OnceLock<String>,
     damage: Mutex<Vec<Damage>>,
     rebuilding: Mutex<()>,
+    beginning: RwLock<Option<Arc<Beginning>>>,
+    /// Newest first.
+    bases: Mutex<Vec<BaseHeader>>,
+    seal_requested: AtomicBool,
 }
 
 impl std::fmt::Debug for Shared {
@@ -56,6 +62,9 @@ impl Shared {
             poisoned: OnceLock::new(),
             damage: Mutex::new(damage),
             rebuilding: Mutex::new(()),
+            beginning: RwLock::default(),
+            bases: Mutex::default(),
+            seal_requested: AtomicBool::new(false),
         }
     }
 
@@ -77,6 +86,40 @@ impl Shared {
 
     pub(crate) fn push(&self, segment: Arc<Segment>) {
         self.segments.write().unwrap_or_else(PoisonError::into_inner).push(segment);
+    }
+
+    /// Puts a segment that was written anew in the place of the old one.
+    pub(crate) fn replace(&self, old: &Arc<Segment>, new: &Arc<Segment>) {
+        let mut segments = self.segments.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(place) = segments.iter_mut().find(|segment| Arc::ptr_eq(segment, old)) {
+            *place = new.clone();
+        }
+    }
+
+    /// Takes out the segments before a new beginning.
+    pub(crate) fn begin_at(&self, beginning: Beginning) -> Vec<Arc<Segment>> {
+        let mut segments = self.segments.write().unwrap_or_else(PoisonError::into_inner);
+        let gone = segments.partition_point(|segment| segment.first_position < beginning.first_position);
+        *self.beginning.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(beginning));
+        segments.drain(..gone).collect()
+    }
+
+    /// Where the log begins, if its oldest segments were dropped.
+    pub(crate) fn beginning(&self) -> Option<Arc<Beginning>> {
+        self.beginning.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn bases(&self) -> MutexGuard<'_, Vec<BaseHeader>> {
+        self.bases.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn request_seal(&self) {
+        self.seal_requested.store(true, Ordering::Release);
+    }
+
+    /// Says whether a fresh segment was asked for, once.
+    pub(crate) fn take_seal_request(&self) -> bool {
+        self.seal_requested.load(Ordering::Acquire) && self.seal_requested.swap(false, Ordering::AcqRel)
     }
 
     /// Returns all segments, oldest first.
@@ -127,7 +170,7 @@ impl Shared {
         })
     }
 
-    fn rebuild(&self, segment: &Segment, faulty: &Index) -> Result<Index, DiskError> {
+    pub(crate) fn rebuild(&self, segment: &Segment, faulty: &Index) -> Result<Index, DiskError> {
         let _one_at_a_time = self.rebuilding.lock().unwrap_or_else(PoisonError::into_inner);
         let Index::File(faulty) = faulty else { return Ok(segment.index()) };
         match segment.index() {

@@ -3,10 +3,12 @@
 
 use std::path::{Path, PathBuf};
 
+use super::base::{self, Base, BaseError, BaseHeader};
 use super::damage::{Cause, Damage, Lost};
 use super::describe::Describe;
 use super::disk::{Access, Disk};
 use super::error::{Doing, OpenError};
+use super::frame::VERSION_REWRITTEN;
 use super::index::{IndexFile, MemoryIndex, Totals};
 use super::inventory::{Found, Inventory};
 use super::newest::{Newest, add, ground_of_found, start_of, walk};
@@ -27,6 +29,10 @@ pub struct Report {
     pub records: u64,
     /// The last position found; 0 if there is none.
     pub end: u64,
+    /// The position the log begins at: later than 1 if its oldest segments were dropped.
+    pub begins_at: u64,
+    /// The bases whose headers are whole, newest first.
+    pub bases: Vec<BaseHeader>,
     /// Everything that is not as it was written.
     pub damage: Vec<Damage>,
     /// Written and never synced bytes behind the last frame: no damage, cut at the next start.
@@ -126,6 +132,22 @@ fn look(
         done += found.file_bytes;
         progress(done, total);
     }
+    for base in &inventory.bases {
+        let opened = Base::open(disk, dir, base.reached, base.number);
+        match opened.and_then(|base| base.read(Source::Cache, &mut |_, _| {})) {
+            Ok(()) => {}
+            Err(BaseError::Disk(error)) => return Err(error.into()),
+            Err(_) => report.damage.push(Damage {
+                file: base::path_of(dir, base.reached, base.number),
+                offset: 0,
+                end_offset: base.bytes,
+                lost: Lost::NOTHING,
+                cause: Cause::Base,
+            }),
+        }
+    }
+    report.bases.clone_from(&inventory.bases);
+    report.begins_at = inventory.beginning.as_ref().map_or(1, |beginning| beginning.first_position);
     if let Some(found) = newest {
         look_at_newest(found, &inventory, describe, &mut report)?;
         progress(total, total);
@@ -168,7 +190,7 @@ fn look_at_sealed(
 fn altered_body(found: &Found, met: &Met<'_>) -> Option<Damage> {
     let Met::Frame(layout, frame) = met else { return None };
     let header = &layout.header;
-    if header.is_rewritten() || layout.body_is_original(frame) {
+    if header.version == VERSION_REWRITTEN || layout.body_is_original(frame) {
         return None;
     }
     let lost = Lost { first: header.first_position, last: header.last_position };

@@ -2,6 +2,8 @@
 
 mod housekeeping;
 
+pub(crate) use housekeeping::topic_of;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -12,7 +14,7 @@ use crate::engine::{
     AppendError, Budget, Checkpoint, CheckpointError, Chunk, Engine, Entry, GapCause, ReadError, Reader,
     Selection, Term,
 };
-use crate::housekeeping::{BaseInfo, Frozen};
+use crate::housekeeping::{BaseInfo, Frozen, Housekeeping};
 use crate::local::Run;
 use crate::local_engine::weight;
 
@@ -117,6 +119,10 @@ impl Engine for Memory {
     }
 
     fn reader(&self) -> Arc<dyn Reader> {
+        Arc::new(self.clone())
+    }
+
+    fn housekeeping(&self) -> Arc<dyn Housekeeping> {
         Arc::new(self.clone())
     }
 }

@@ -7,10 +7,14 @@ use bytes::Bytes;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::decode::Frame;
-use super::header::{FLAG_MARK, FrameHeader, HEADER_BYTES, VERSION};
+use super::header::{
+    FLAG_BRIDGE, FLAG_MARK, FLAG_REWRITTEN, FLAG_UNCHAINED, FrameHeader, HEADER_BYTES, VERSION,
+    VERSION_REWRITTEN,
+};
 use super::{ALIGN, FRAME_BYTES_LIMIT};
 use crate::local::checksum::{self, Seed};
 use crate::local::fields::put_varint;
+use crate::local::removed::{self, Run};
 
 /// Collects the records of one frame.
 ///
@@ -67,6 +71,26 @@ pub(crate) struct Seal {
     pub(crate) chain_before: u64,
     pub(crate) durable_mark: u64,
     pub(crate) durable_offset: u32,
+}
+
+/// Where a frame that is written anew goes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    pub(crate) seed: Seed,
+    pub(crate) offset: u32,
+}
+
+/// Gives a whole frame another place, and changes nothing else of it.
+pub(crate) fn restamp(header: &FrameHeader, frame: &mut [u8], place: Place) -> FrameHeader {
+    let mut header = FrameHeader {
+        offset: place.offset,
+        seed: place.seed.value(),
+        // Nothing of a file that is written anew is read before all of it is durable.
+        durable_offset: place.offset,
+        ..*header
+    };
+    header.write(frame, place.seed);
+    header
 }
 
 impl FrameBuilder {
@@ -145,6 +169,19 @@ impl FrameBuilder {
         Ok(())
     }
 
+    /// Adds what stands for removed records, of a frame that is written anew.
+    pub fn removed(&mut self, run: &Run) {
+        let mut payload = Vec::new();
+        run.write(&mut payload);
+        let delta = run.first.saturating_sub(self.last_position.unwrap_or(self.first_position));
+        put_varint(&mut self.records, delta << 1);
+        put_varint(&mut self.records, u64::from(removed::NUMBER));
+        put_varint(&mut self.records, payload.len() as u64);
+        self.records.extend_from_slice(&payload);
+        self.last_position = Some(run.last);
+        self.record_count += 1;
+    }
+
     /// Returns how many bytes the frame has on disk as it stands.
     pub fn bytes(&self) -> usize {
         (HEADER_BYTES + self.dictionary.len() + self.records.len()).next_multiple_of(ALIGN)
@@ -200,8 +237,8 @@ impl FrameBuilder {
         Ok(())
     }
 
-    /// Gives the frame its place in the log and returns its bytes.
-    pub(crate) fn seal(&mut self, seal: Seal) -> (FrameHeader, &[u8]) {
+    /// Puts dictionary and records together, behind room for the header; returns the length.
+    fn collect(&mut self) -> usize {
         let length = self.bytes();
         self.sealed.clear();
         self.sealed.reserve(length);
@@ -209,6 +246,64 @@ impl FrameBuilder {
         self.sealed.extend_from_slice(&self.dictionary);
         self.sealed.extend_from_slice(&self.records);
         self.sealed.resize(length, 0);
+        length
+    }
+
+    /// Gives what is left of a frame its place: it covers the same positions, and its hashes are those of the original.
+    pub(crate) fn seal_again(&mut self, place: Place, original: &FrameHeader) -> (FrameHeader, &[u8]) {
+        let length = self.collect();
+        let mut header = FrameHeader {
+            length: length as u32,
+            version: VERSION_REWRITTEN,
+            flags: FLAG_REWRITTEN,
+            offset: place.offset,
+            seed: place.seed.value(),
+            durable_offset: place.offset,
+            records: self.record_count,
+            words: self.word_spans.len() as u32,
+            dictionary_bytes: self.dictionary.len() as u32,
+            ..*original
+        };
+        header.write(&mut self.sealed, place.seed);
+        (header, &self.sealed)
+    }
+
+    /// Makes a bridge of what was collected: at most one run.
+    pub(crate) fn seal_bridge(
+        &mut self,
+        place: Place,
+        last_position: u64,
+        chain_before: u64,
+        chain_after: Option<u64>,
+    ) -> (FrameHeader, &[u8]) {
+        let length = self.collect();
+        let unchained = if chain_after.is_none() { FLAG_UNCHAINED } else { 0 };
+        let mut header = FrameHeader {
+            length: length as u32,
+            crc: 0,
+            version: VERSION_REWRITTEN,
+            flags: FLAG_REWRITTEN | FLAG_BRIDGE | unchained,
+            tenant: 0,
+            offset: place.offset,
+            seed: place.seed.value(),
+            first_position: self.first_position,
+            last_position,
+            log_time_ms: self.log_time_ms,
+            durable_mark: 0,
+            body_hash: chain_before,
+            chain: chain_after.unwrap_or(0),
+            records: self.record_count,
+            words: 0,
+            dictionary_bytes: 0,
+            durable_offset: place.offset,
+        };
+        header.write(&mut self.sealed, place.seed);
+        (header, &self.sealed)
+    }
+
+    /// Gives the frame its place in the log and returns its bytes.
+    pub(crate) fn seal(&mut self, seal: Seal) -> (FrameHeader, &[u8]) {
+        let length = self.collect();
         let (dictionary, rest) = self.sealed[HEADER_BYTES..].split_at(self.dictionary.len());
         let body_hash = checksum::body_hash(dictionary, rest);
         let mut header = FrameHeader {

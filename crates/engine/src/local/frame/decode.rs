@@ -4,10 +4,11 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::header::{Fault, FrameHeader, HEADER_BYTES};
+use super::header::{Fault, FrameHeader, HEADER_BYTES, VERSION_REWRITTEN};
 use crate::local::checksum::{Seed, body_hash};
 use crate::local::describe::{Describe, Description};
 use crate::local::fields::Fields;
+use crate::local::removed::{self, Run};
 
 /// Where things are in a frame's bytes.
 #[derive(Debug, Clone)]
@@ -63,19 +64,23 @@ impl Layout {
                 && header.last_position == header.first_position.wrapping_sub(1);
             return if empty { Ok(()) } else { Err(Fault::Structure("a mark with records")) };
         }
+        let rewritten = header.version == VERSION_REWRITTEN;
         let mut records = Records {
             fields: Fields::new(bytes),
             left: header.records,
             before: None,
             first: header.first_position,
+            with_removed: rewritten,
         };
         let mut last = None;
         while records.left > 0 {
-            last = Some(records.read().ok_or(Fault::Structure("a record is cut short or out of order"))?);
+            let record = records.read().ok_or(Fault::Structure("a record is cut short or out of order"))?;
+            last = Some(records.before.unwrap_or(record.position));
         }
         match last {
+            _ if rewritten && last.is_none_or(|last| last <= header.last_position) => {}
             None => return Err(Fault::Structure("no records")),
-            Some(last) if last.position != header.last_position => {
+            Some(last) if rewritten || last != header.last_position => {
                 return Err(Fault::Structure("the last record is not at the last position"));
             }
             Some(_) => {}
@@ -90,13 +95,28 @@ impl Layout {
         Words { spans: &self.words, frame }
     }
 
+    /// The records, without those that stand for removed ones.
     pub(crate) fn records<'a>(&self, frame: &'a [u8]) -> Records<'a> {
         Records {
             fields: Fields::new(&frame[self.records_at..]),
             left: self.header.records,
             before: None,
             first: self.header.first_position,
+            with_removed: self.header.version == VERSION_REWRITTEN,
         }
+    }
+
+    /// Records and what was removed between them, in order.
+    pub(crate) fn items<'a>(&self, frame: &'a [u8]) -> Items<'a> {
+        Items { records: self.records(frame) }
+    }
+
+    /// What was removed.
+    pub(crate) fn runs<'a>(&self, frame: &'a [u8]) -> impl Iterator<Item = Run> + use<'a> {
+        self.items(frame).filter_map(|item| match item {
+            Item::Removed(run) => Some(run),
+            Item::Record(_) => None,
+        })
     }
 
     /// Says whether the body still is what was first written (a rewritten frame's is not, rightly).
@@ -135,6 +155,11 @@ impl Frame {
         Ok(Self { layout: Layout::read(header, &bytes)?, bytes })
     }
 
+    /// A frame that was verified already.
+    pub(crate) fn of(layout: Layout, bytes: Bytes) -> Self {
+        Self { layout, bytes }
+    }
+
     /// Returns the position the frame begins at.
     pub fn first_position(&self) -> u64 {
         self.layout.header.first_position
@@ -155,12 +180,12 @@ impl Frame {
         self.layout.header.chain
     }
 
-    /// Returns how many records it has.
+    /// Returns how many records it has, those counted that stand for removed ones.
     pub fn len(&self) -> usize {
         self.layout.header.records as usize
     }
 
-    /// Says whether it has no records; frames given to readers have some.
+    /// Says whether it has none of either.
     pub fn is_empty(&self) -> bool {
         self.layout.header.records == 0
     }
@@ -173,6 +198,20 @@ impl Frame {
     /// Returns its records in order.
     pub fn records(&self) -> Records<'_> {
         self.layout.records(&self.bytes)
+    }
+
+    pub(crate) fn version(&self) -> u16 {
+        self.layout.header.version
+    }
+
+    /// Says whether its body is what was first written.
+    pub(crate) fn is_original(&self) -> bool {
+        self.layout.body_is_original(&self.bytes)
+    }
+
+    /// Returns its records and, between them, what was removed.
+    pub fn items(&self) -> Items<'_> {
+        self.layout.items(&self.bytes)
     }
 
     /// Returns the record at a position, if the frame has one there.
@@ -208,6 +247,8 @@ pub struct Records<'a> {
     left: u32,
     before: Option<u64>,
     first: u64,
+    /// Some records stand for removed ones: they are passed over.
+    with_removed: bool,
 }
 
 impl<'a> Records<'a> {
@@ -222,7 +263,12 @@ impl<'a> Records<'a> {
         let number = u16::try_from(self.fields.varint()?).ok()?;
         let length = self.fields.length()?;
         let payload = self.fields.bytes(length)?;
-        self.before = Some(position);
+        // What stands for removed records stands for all of their positions.
+        let last = match self.with_removed && number == removed::NUMBER {
+            true => Run::read(position, payload)?.last,
+            false => position,
+        };
+        self.before = Some(last);
         self.left -= 1;
         Some(Record { position, number, slice_end: head & 1 == 1, payload })
     }
@@ -232,11 +278,47 @@ impl<'a> Iterator for Records<'a> {
     type Item = Record<'a>;
 
     fn next(&mut self) -> Option<Record<'a>> {
-        if self.left == 0 { None } else { self.read() }
+        while self.left > 0 {
+            let record = self.read()?;
+            if !self.with_removed || record.number != removed::NUMBER {
+                return Some(record);
+            }
+        }
+        None
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.left as usize, Some(self.left as usize))
+        (if self.with_removed { 0 } else { self.left as usize }, Some(self.left as usize))
+    }
+}
+
+/// What lies in a frame.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Item<'a> {
+    /// A record.
+    Record(Record<'a>),
+    /// Records that were removed, and are missed by somebody.
+    Removed(Run),
+}
+
+/// What lies in a frame, in order; see [`Frame::items`].
+#[derive(Debug, Clone)]
+pub struct Items<'a> {
+    records: Records<'a>,
+}
+
+impl<'a> Iterator for Items<'a> {
+    type Item = Item<'a>;
+
+    fn next(&mut self) -> Option<Item<'a>> {
+        if self.records.left == 0 {
+            return None;
+        }
+        let record = self.records.read()?;
+        if self.records.with_removed && record.number == removed::NUMBER {
+            return Run::read(record.position, record.payload).map(Item::Removed);
+        }
+        Some(Item::Record(record))
     }
 }
 

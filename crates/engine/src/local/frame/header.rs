@@ -1,17 +1,24 @@
 //! The 96 bytes before a frame's body.
 
 use super::{ALIGN, FRAME_BYTES_LIMIT};
-use crate::local::checksum::Seed;
+use crate::local::checksum::{Seed, chain};
 use crate::local::fields::{Fields, Put};
 
 pub(crate) const HEADER_BYTES: usize = 96;
 /// `CFRM`, little-endian.
 pub(crate) const MAGIC: u32 = u32::from_le_bytes(*b"CFRM");
 pub(crate) const VERSION: u16 = 1;
+/// Frames of which records were removed. Version 2 was never written.
+pub(crate) const VERSION_REWRITTEN: u16 = 3;
 /// A frame without records that only says how far the log was durable.
 pub(crate) const FLAG_MARK: u16 = 1;
-/// A frame written anew by retention; its hash and chain are those of the original. Nothing sets it yet.
+/// A frame written anew; its hash and chain are those of the original.
 pub(crate) const FLAG_REWRITTEN: u16 = 2;
+/// Takes the place of frames of which nothing is left: leads from the chain before them, in the place of the body's hash,
+/// to the chain behind them.
+pub(crate) const FLAG_BRIDGE: u16 = 4;
+/// A bridge over damage: the chain behind it is not known, the next frame is believed.
+pub(crate) const FLAG_UNCHAINED: u16 = 8;
 
 /// A frame's header, field by field in the order of its bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,18 +138,32 @@ impl FrameHeader {
         if crc_of(frame, seed) != self.crc {
             return Err(Fault::Checksum);
         }
-        if self.version != VERSION {
-            return Err(Fault::Version(self.version));
+        match self.version {
+            VERSION | VERSION_REWRITTEN => Ok(()),
+            version => Err(Fault::Version(version)),
         }
-        Ok(())
+    }
+
+    /// Says whether the frame follows a chain hash; `None` is one that is not known.
+    pub(crate) fn continues(&self, before: Option<u64>) -> bool {
+        let Some(before) = before else { return true };
+        if self.is_bridge() {
+            return self.body_hash == before;
+        }
+        chain(before, self.first_position, self.log_time_ms, self.body_hash) == self.chain
+    }
+
+    /// The chain hash the next frame continues; `None` if that is not known.
+    pub(crate) fn chain_after(&self) -> Option<u64> {
+        (self.flags & FLAG_UNCHAINED == 0).then_some(self.chain)
+    }
+
+    pub(crate) fn is_bridge(&self) -> bool {
+        self.flags & FLAG_BRIDGE != 0
     }
 
     pub(crate) fn is_mark(&self) -> bool {
         self.flags & FLAG_MARK != 0
-    }
-
-    pub(crate) fn is_rewritten(&self) -> bool {
-        self.flags & FLAG_REWRITTEN != 0
     }
 
     /// The position a frame after this one begins at, at the earliest.

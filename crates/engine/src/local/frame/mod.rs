@@ -8,11 +8,11 @@ mod header;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use builder::Seal;
 pub use builder::{FrameBuilder, FrameError};
-pub use decode::{Frame, Record, Records, Words};
+pub(crate) use builder::{Place, Seal, restamp};
+pub use decode::{Frame, Item, Items, Record, Records, Words};
 pub(crate) use decode::{Layout, describe_frame};
-pub(crate) use header::{Fault, FrameHeader, HEADER_BYTES, MAGIC};
+pub(crate) use header::{Fault, FrameHeader, HEADER_BYTES, MAGIC, VERSION_REWRITTEN};
 
 /// Frames begin at multiples of this many bytes.
 pub(crate) const ALIGN: usize = 8;

@@ -380,6 +380,17 @@ impl IndexFile {
         items.map(|item| read(item).ok_or(IndexFault::Damaged)).collect()
     }
 
+    /// The length of the file.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.header.file_bytes().unwrap_or(0)
+    }
+
+    /// Verifies the checksum of every page.
+    pub(crate) fn verify(&self) -> Result<(), IndexFault> {
+        let pages = self.bytes() / PAGE as u64;
+        (1..pages).try_for_each(|number| pages::read(&*self.file, self.seed, number).map(|_| ()))
+    }
+
     /// Compares every page with what a scan of the segment has given; says what differs.
     pub(crate) fn compare(&self, scanned: &MemoryIndex) -> Result<(), IndexFault> {
         let totals_agree = self.header.totals == scanned.totals();

@@ -54,6 +54,9 @@ impl MemoryIndex {
                 self.add_entry(Entry { key: Key::new(term.class, term.hash), position });
             }
         });
+        if layout.runs(frame).next().is_some() {
+            summary.note_removed();
+        }
         self.summaries.push(summary);
     }
 

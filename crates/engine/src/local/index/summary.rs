@@ -23,7 +23,11 @@ pub struct Summary {
     topics: u64,
     kinds: u64,
     priorities: u8,
+    flags: u16,
 }
+
+/// Records of the frame were removed, and somebody may miss them.
+const FLAG_REMOVED: u16 = 1;
 
 /// What a summary stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +52,18 @@ impl Summary {
             topics: 0,
             kinds: 0,
             priorities: 0,
+            flags: 0,
         }
+    }
+
+    /// Notes that records were removed that somebody may miss.
+    pub(crate) fn note_removed(&mut self) {
+        self.flags |= FLAG_REMOVED;
+    }
+
+    /// Says whether the frame tells of removed records.
+    pub fn has_removed(&self) -> bool {
+        self.flags & FLAG_REMOVED != 0
     }
 
     pub(crate) fn of_gap(damage: &Damage) -> Self {
@@ -63,6 +78,7 @@ impl Summary {
             topics: u64::MAX,
             kinds: u64::MAX,
             priorities: u8::MAX,
+            flags: 0,
         }
     }
 
@@ -107,7 +123,7 @@ impl Summary {
             .u32(self.length)
             .u8(self.priorities)
             .u8(cause)
-            .u16(0);
+            .u16(self.flags);
     }
 
     pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
@@ -120,6 +136,7 @@ impl Summary {
             0 => Covers::Frame,
             number => Covers::Gap(cause_of(number)),
         };
+        let flags = fields.u16()?;
         Some(Self {
             first_position,
             last_position,
@@ -131,6 +148,7 @@ impl Summary {
             topics,
             kinds,
             priorities,
+            flags,
         })
     }
 }
@@ -151,6 +169,7 @@ fn cause_number(cause: Cause) -> u8 {
         Cause::Missing => 6,
         Cause::Chain => 7,
         Cause::Index => 8,
+        Cause::Base => 9,
     }
 }
 
@@ -163,6 +182,7 @@ fn cause_of(number: u8) -> Cause {
         6 => Cause::Missing,
         7 => Cause::Chain,
         8 => Cause::Index,
+        9 => Cause::Base,
         _ => Cause::Frame,
     }
 }

@@ -1,5 +1,7 @@
 //! The engine over the local log: facts in frames, one frame per append.
 
+mod housekeeping;
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,7 +13,7 @@ use crate::engine::{
     AppendError, Budget, Checkpoint, CheckpointError, Chunk, Engine, Entry, GapCause, ReadError, Reader,
     Selection, Term,
 };
-use crate::housekeeping::Frozen;
+use crate::housekeeping::{Frozen, Housekeeping};
 use crate::local;
 
 /// A local log that was opened.
@@ -111,6 +113,10 @@ impl Engine for LocalEngine {
     fn reader(&self) -> Arc<dyn Reader> {
         Arc::new(LocalReader(self.log.reader()))
     }
+
+    fn housekeeping(&self) -> Arc<dyn Housekeeping> {
+        Arc::new(self.log.housekeeper())
+    }
 }
 
 fn append_error(error: local::AppendError) -> AppendError {
@@ -137,9 +143,9 @@ impl LocalReader {
         let kind = selection.event_type.as_deref().map(hash::of);
         let since = selection.since.and_then(|since| u64::try_from(since.0).ok());
         move |summary| {
-            topic.is_none_or(|topic| summary.may_have_topic(topic))
-                && kind.is_none_or(|kind| summary.may_have_kind(kind))
-                && since.is_none_or(|since| summary.log_time_ms >= since)
+            let wanted = topic.is_none_or(|topic| summary.may_have_topic(topic))
+                && kind.is_none_or(|kind| summary.may_have_kind(kind));
+            (wanted || summary.has_removed()) && since.is_none_or(|since| summary.log_time_ms >= since)
         }
     }
 }
@@ -161,13 +167,26 @@ impl Reader for LocalReader {
             };
             match next {
                 Ok(frame) => {
-                    for record in frame.records().filter(|record| record.position > after.0) {
+                    for item in frame.items() {
                         if chunk.is_full() {
                             return Ok(chunk.done(false));
                         }
-                        chunk.take(codec_decode(&frame, &record, selection)?, Position(record.position));
+                        match item {
+                            local::Item::Record(record) if record.position > after.0 => {
+                                let position = Position(record.position);
+                                chunk.take(codec_decode(&frame, &record, selection)?, position);
+                            }
+                            local::Item::Removed(mut run) if run.last > after.0 => {
+                                run.first = run.first.max(after.0 + 1);
+                                chunk.removed(&run, selection, Position(run.last));
+                            }
+                            _ => {}
+                        }
                     }
+                    // What follows the last item was removed, and nobody misses it.
+                    chunk.reached = chunk.reached.max(Position(frame.last_position()));
                 }
+                Err(local::ReadError::Removed(run)) => chunk.removed(&run, selection, Position(run.last)),
                 Err(local::ReadError::Gap(damage)) => {
                     if !damage.lost.is_nothing() {
                         chunk.gap(&damage, Position(damage.lost.last));
@@ -183,15 +202,25 @@ impl Reader for LocalReader {
         for next in self.0.frames_back(before.0).only(Self::passes(selection)) {
             match next {
                 Ok(frame) => {
-                    let records: Vec<_> =
-                        frame.records().filter(|record| record.position < before.0).collect();
-                    for record in records.iter().rev() {
+                    let items: Vec<_> = frame.items().collect();
+                    for item in items.into_iter().rev() {
                         if chunk.is_full() {
                             return Ok(chunk.done(false));
                         }
-                        chunk.take(codec_decode(&frame, record, selection)?, Position(record.position));
+                        match item {
+                            local::Item::Record(record) if record.position < before.0 => {
+                                let position = Position(record.position);
+                                chunk.take(codec_decode(&frame, &record, selection)?, position);
+                            }
+                            local::Item::Removed(mut run) if run.first < before.0 => {
+                                run.last = run.last.min(before.0 - 1);
+                                chunk.removed(&run, selection, Position(run.first));
+                            }
+                            _ => {}
+                        }
                     }
                 }
+                Err(local::ReadError::Removed(run)) => chunk.removed(&run, selection, Position(run.first)),
                 Err(local::ReadError::Gap(damage)) => {
                     if !damage.lost.is_nothing() {
                         chunk.gap(&damage, Position(damage.lost.first));
@@ -233,15 +262,20 @@ impl Reader for LocalReader {
             return match frames.next() {
                 None => Ok(self.durable()),
                 Some(Ok(frame)) => Ok(Position(frame.first_position().saturating_sub(1))),
-                Some(Err(local::ReadError::Gap(_))) => continue,
+                Some(Err(local::ReadError::Gap(_) | local::ReadError::Removed(_))) => continue,
                 Some(Err(error)) => Err(ReadError::Engine(Box::new(error))),
             };
         }
     }
 
     fn removed(&self, position: Position) -> Result<Option<GapCause>, ReadError> {
-        match self.0.read_at(position.0) {
-            Ok(_) => Ok(None),
+        let removed = match self.0.read_at(position.0) {
+            Ok(Some(_)) => return Ok(None),
+            Ok(None) => self.0.removed_at(position.0),
+            Err(error) => Err(error),
+        };
+        match removed {
+            Ok(run) => Ok(run.and_then(|run| run.cause_for(None))),
             Err(local::ReadError::Gap(_)) => Ok(Some(GapCause::Damaged)),
             Err(error) => Err(ReadError::Engine(Box::new(error))),
         }
@@ -281,12 +315,32 @@ impl Collecting {
     }
 
     fn take(&mut self, found: Option<Recorded>, position: Position) {
-        self.left.records -= 1;
+        self.left.records = self.left.records.saturating_sub(1);
         self.reached = position;
         let Some(recorded) = found else { return };
         self.left.entries -= 1;
         self.left.bytes = self.left.bytes.saturating_sub(weight(&recorded));
         self.entries.push(Entry::Fact(recorded));
+    }
+
+    /// Tells what was removed, if somebody who looks for this misses it.
+    fn removed(&mut self, run: &local::Run, selection: &Selection, reached: Position) {
+        self.left.records = self.left.records.saturating_sub(1);
+        self.reached = reached;
+        let Some(cause) = run.cause_for(selection.topic.as_deref().map(hash::of)) else { return };
+        let (first, last) = (Position(run.first), Position(run.last));
+        let reason = |from: Position, to: Position| format!("positions {from} to {to} are {cause}");
+        // With nothing between them that is looked for, two gaps are one.
+        match self.entries.last_mut() {
+            Some(Entry::Gap { from, to, cause: before, reason: words }) if *before == cause => {
+                (*from, *to) = ((*from).min(first), (*to).max(last));
+                *words = reason(*from, *to);
+            }
+            _ => {
+                self.left.entries = self.left.entries.saturating_sub(1);
+                self.entries.push(Entry::Gap { from: first, to: last, cause, reason: reason(first, last) });
+            }
+        }
     }
 
     fn gap(&mut self, damage: &local::Damage, reached: Position) {
