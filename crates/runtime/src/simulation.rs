@@ -115,12 +115,18 @@ impl Node {
     /// When the state can not be rebuilt or the start is not taken.
     pub fn open(
         engine: Box<dyn Engine>,
-        checkpoint: Box<dyn Checkpoint>,
+        mut checkpoint: Box<dyn Checkpoint>,
         config: Config,
         outside: Outside,
     ) -> Result<Self, StartError> {
         let reader = engine.reader();
-        let recovered = recovery::recover(reader.as_ref(), checkpoint.as_ref(), config.limits.clone())?;
+        let housekeeping = engine.housekeeping();
+        let recovered = recovery::recover_with_bases(
+            reader.as_ref(),
+            checkpoint.as_mut(),
+            housekeeping.as_ref(),
+            config.limits.clone(),
+        )?;
         let made = Made::of(engine, recovered, &config, None, config.time.clone());
         let Made { handle, coordinator, subjects, owed, durable, engine } = made;
         let inbox = Arc::new(feeder::Inbox::new());

@@ -238,11 +238,17 @@ impl Runtime {
     /// When the state can not be rebuilt or the machine refuses threads or files.
     pub async fn start(
         engine: Box<dyn Engine>,
-        checkpoint: Box<dyn Checkpoint>,
+        mut checkpoint: Box<dyn Checkpoint>,
         config: Config,
     ) -> Result<Runtime, StartError> {
         let reader = engine.reader();
-        let recovered = recovery::recover(reader.as_ref(), checkpoint.as_ref(), config.limits.clone())?;
+        let housekeeping = engine.housekeeping();
+        let recovered = recovery::recover_with_bases(
+            reader.as_ref(),
+            checkpoint.as_mut(),
+            housekeeping.as_ref(),
+            config.limits.clone(),
+        )?;
         let exec = match &config.exec {
             Some(settings) => Some(open_exec(settings).map_err(StartError::Attempts)?),
             None => None,

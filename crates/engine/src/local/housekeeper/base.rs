@@ -66,6 +66,16 @@ impl Housekeeper {
     /// Fails if the base is damaged, or the disk fails.
     pub fn read_base(&self, header: &BaseHeader, row: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), BaseError> {
         let shared = &self.shared;
-        Base::open(&*shared.disk, &shared.dir, header.reached, header.number)?.read(Source::Cache, row)
+        let base = Base::open(&*shared.disk, &shared.dir, header.reached, header.number);
+        let read = base.and_then(|base| base.read(Source::Cache, row));
+        if let Err(BaseError::Damaged { .. }) = &read {
+            self.forget_damaged_base(header);
+        }
+        read
+    }
+
+    /// A damaged base counts for nothing: no fact goes because of it. Its file stays.
+    pub(super) fn forget_damaged_base(&self, header: &BaseHeader) {
+        self.shared.bases().retain(|known| known != header);
     }
 }

@@ -144,6 +144,7 @@ impl Housekeeper {
                 Err(error) => {
                     let file = crate::local::base::path_of(&self.shared.dir, header.reached, header.number);
                     tracing::error!(%error, "a base is damaged; another one is needed");
+                    self.forget_damaged_base(&header);
                     let lost = Lost::NOTHING;
                     step.damage.push(Damage {
                         file,
