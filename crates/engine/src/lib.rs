@@ -19,5 +19,5 @@ pub use housekeeping::{
     BackedUp, BaseInfo, Dropped, Frozen, Housekeeping, HousekeepingError, Keep, Links, Rewritten, Scrubbed,
     SegmentInfo,
 };
-pub use local_engine::{OpenError, Opened, open, open_log};
+pub use local_engine::{OpenError, Opened, open, open_log, repair};
 pub use memory::{Memory, MemoryCheckpoint};

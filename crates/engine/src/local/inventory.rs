@@ -160,6 +160,11 @@ impl Inventory {
         }
     }
 
+    /// The files of bases that can not be used.
+    pub(crate) fn damaged_bases(&self) -> Vec<PathBuf> {
+        self.base_damage.iter().map(|damage| damage.file.clone()).collect()
+    }
+
     /// The generation the next segment gets: higher than any there was.
     pub(crate) fn next_generation(&self) -> u64 {
         let known =

@@ -76,6 +76,15 @@ fn open_local(
     Ok((engine, recovered))
 }
 
+/// Repairs the log in `dir/log` while nobody has it open: accepts that damaged ranges are lost, keeps the damaged files
+/// aside, and leaves a log that opens and tells its readers what is missing.
+///
+/// # Errors
+/// As [`open`], but for damage. Repairing again goes on.
+pub fn repair(dir: &Path, options: local::Options) -> Result<local::Repaired, local::OpenError> {
+    local::repair(&dir.join("log"), options, Arc::new(codec::describe))
+}
+
 struct LocalEngine {
     log: local::Log,
     frame: local::FrameBuilder,

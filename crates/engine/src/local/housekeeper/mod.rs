@@ -1,11 +1,12 @@
 //! What is done to sealed segments beside the writer, one thing at a time.
 //!
 //! Read `rewrite` (a segment anew, without what may go) with `output`, `drop` (the oldest segments), `wipe` (leftovers),
-//! `base`, `scrub`, `backup`.
+//! `base`, `scrub`, `backup`, `mend` (what is left of a damaged segment).
 
 mod backup;
 mod base;
 mod drop;
+mod mend;
 mod output;
 mod rewrite;
 mod scrub;
@@ -20,6 +21,7 @@ use super::segment::Segment;
 use super::shared::Shared;
 
 pub use backup::{BackedUp, BackupError};
+
 pub use rewrite::{Outcome, RewriteError, Sifted};
 pub use scrub::Scrubbed;
 

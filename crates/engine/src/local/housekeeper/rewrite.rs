@@ -163,7 +163,7 @@ impl Housekeeper {
     }
 
     /// Reads the new file as the next start will.
-    fn check(&self, output: &Output, sealed: &Sealed) -> Result<(), RewriteError> {
+    pub(super) fn check(&self, output: &Output, sealed: &Sealed) -> Result<(), RewriteError> {
         let segment = Segment::new(
             output.temporary.clone(),
             Some(output.header),
@@ -188,7 +188,7 @@ impl Housekeeper {
     }
 
     /// Gives the new file the old one's name, and readers the new file.
-    fn put_in_place(&self, sealed: &Sealed, output: Output) -> Result<(), DiskError> {
+    pub(super) fn put_in_place(&self, sealed: &Sealed, output: Output) -> Result<(), DiskError> {
         let old = &sealed.segment;
         let Output { temporary, file, header, index, .. } = output;
         self.shared.disk.rename(&temporary, &old.path).doing("renaming", &temporary)?;

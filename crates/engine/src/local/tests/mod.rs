@@ -2,6 +2,7 @@
 
 mod append;
 mod given;
+mod housekeeper;
 mod power_loss;
 mod read;
 mod real;
