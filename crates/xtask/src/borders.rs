@@ -36,6 +36,7 @@ const INSIDE: &[(&str, &[&str])] = &[
     ),
     ("cantus-sim", &["cantus-runtime", "cantus-engine", "cantus-core"]),
     ("cantus-faults", &[]),
+    ("cantus-bench", &["cantus-engine", "cantus-core", "cantus-api"]),
     ("xtask", &["cantus-api", "cantus-client"]),
 ];
 
