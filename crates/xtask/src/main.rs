@@ -2,8 +2,9 @@
 //! binary.
 //!
 //! Read `check` (the steps), `step` (how they run), then what the steps are made of: `borders`, `deny`, `workspace`. Then
-//! `smoke` and `campaign`.
+//! `smoke`, `bench` and `campaign`.
 
+mod bench;
 mod borders;
 mod campaign;
 mod check;
@@ -33,6 +34,8 @@ enum Command {
     Fix,
     /// Start the server as the README says it, but for `--release`, publish an event and stop it again
     Smoke,
+    /// Give the same load to Cantus and to others, and print the ratios
+    Bench(bench::Options),
     /// Treat the real binary badly, and judge it by what it promised
     #[command(subcommand)]
     Campaign(campaign::Campaign),
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
         Command::Check(options) => check::run(&options),
         Command::Fix => fix::run(),
         Command::Smoke => smoke::run(),
+        Command::Bench(options) => bench::run(&options),
         Command::Campaign(campaign) => campaign.run(),
     };
     match done {

@@ -26,8 +26,20 @@ struct Target {
 /// # Errors
 /// When it does not compile.
 pub(crate) fn build() -> Result<PathBuf> {
+    build_with(&[])
+}
+
+/// Builds `cantus` as it is given to users, and returns where it is.
+///
+/// # Errors
+/// When it does not compile.
+pub(crate) fn build_release() -> Result<PathBuf> {
+    build_with(&["--release"])
+}
+
+fn build_with(options: &[&str]) -> Result<PathBuf> {
     let mut command = cargo();
-    command.args(["build", "--package", "cantus-cli", "--message-format", "json-render-diagnostics"]);
+    command.args(["build", "--package", "cantus-cli", "--message-format", "json-render-diagnostics"]).args(options);
     let output = command.stderr(Stdio::inherit()).output().context("cargo cannot be started")?;
     if !output.status.success() {
         bail!("`cargo build --package cantus-cli` ended with {}", output.status);

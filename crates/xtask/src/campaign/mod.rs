@@ -10,7 +10,7 @@ mod kill;
 mod server;
 mod sim;
 
-pub(crate) use binary::build;
+pub(crate) use binary::{build, build_release};
 pub(crate) use server::Server;
 pub(crate) use sim::seeds;
 
