@@ -4,7 +4,7 @@
 //! they have changed meanwhile, and it is checked again.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use cantus_core::command::Admitted;
 use cantus_core::event::{Event, EventSubject, Form, Kind};
@@ -32,7 +32,7 @@ pub struct Admission {
 pub(crate) struct Definitions {
     version: u64,
     schemas: HashMap<Text, TopicSchemas>,
-    subscriptions: Vec<Taker>,
+    subscriptions: BTreeMap<SubscriptionId, Arc<Taker>>,
 }
 
 struct TopicSchemas {
@@ -48,10 +48,13 @@ struct TypeSchema {
     compiled: Arc<Result<jsonschema::Validator, String>>,
 }
 
+/// A subscription that may take commands. Taken over by the next version as well: one of ten thousand that changes does not make
+/// the filters of all others be compiled anew.
 struct Taker {
-    id: SubscriptionId,
     topics: Vec<Pattern>,
-    filter: Filter,
+    declared: Option<Text>,
+    /// Compiled when the first command comes.
+    filter: OnceLock<Filter>,
 }
 
 impl Admission {
@@ -95,11 +98,14 @@ impl Definitions {
         let subscriptions = subscriptions
             .filter_map(|(id, number)| {
                 let definition = state.subscriptions.get(number)?.definition();
-                Some(Taker {
-                    id: id.clone(),
-                    topics: definition.topics.clone(),
-                    filter: filter_of(definition.filter.as_ref()),
-                })
+                let (topics, declared) = (&definition.topics, &definition.filter);
+                let same = before.subscriptions.get(id);
+                let same = same.filter(|same| same.topics == *topics && same.declared == *declared).cloned();
+                let made = || {
+                    let (topics, declared) = (topics.clone(), declared.clone());
+                    Arc::new(Taker { topics, declared, filter: OnceLock::new() })
+                };
+                Some((id.clone(), same.unwrap_or_else(made)))
             })
             .collect();
         Self { version: state.meta.definitions, schemas, subscriptions }
@@ -145,11 +151,11 @@ impl Definitions {
 
     fn takers(&self, event: &Event) -> Vec<SubscriptionId> {
         let subject = EventSubject::new(event);
-        let takers = self.subscriptions.iter().filter(|taker| {
+        let takers = self.subscriptions.iter().filter(|(_, taker)| {
             taker.topics.iter().any(|pattern| pattern.matches(event.topic.as_str()))
-                && taker.filter.matches(&subject)
+                && taker.filter.get_or_init(|| filter_of(taker.declared.as_ref())).matches(&subject)
         });
-        takers.map(|taker| taker.id.clone()).collect()
+        takers.map(|(id, _)| id.clone()).collect()
     }
 }
 
