@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use cantus_core::agent::AgentName;
-use cantus_core::command::{Answer, Audited, Command, Idempotency, Now, Publish, Pull, Pulled};
+use cantus_core::command::{Answer, Audited, Command, Idempotency, Now, Publish, Pull, Pulled, Settle};
 use cantus_core::event::Event;
 use cantus_core::fact::{Fact, Receipt};
 use cantus_core::subscription::SubscriptionId;
@@ -175,6 +175,17 @@ impl Handle {
             self.shared.mailbox.request(item, weight)?;
         }
         Ok(answer)
+    }
+
+    /// Hands in several answers of workers at once: one message, one sync, and an answer to each in their order.
+    ///
+    /// # Errors
+    /// When the server has too much to do or stops: then none was looked at.
+    pub async fn settle_all(&self, settles: Vec<Settle>) -> Result<Vec<Result<Answer, Failed>>, Failed> {
+        let (replies, answers) = oneshot::channel();
+        let settles = settles.into_iter().map(|settle| Command::Settle(Box::new(settle))).collect();
+        self.shared.mailbox.outcome(Item::Settles(settles, replies))?;
+        answers.await.map_err(|_| Failed::Stopping)
     }
 
     /// Publishes events. They are checked at the door, and again when the definitions changed meanwhile.

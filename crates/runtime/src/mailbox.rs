@@ -27,6 +27,9 @@ const TURN_BYTES_MAX: usize = 12 * 1024 * 1024;
 /// Who waits for an answer.
 pub(crate) type Reply = oneshot::Sender<Result<Answer, Failed>>;
 
+/// Who waits for several answers at once, in the order of what was asked.
+pub(crate) type Replies = oneshot::Sender<Vec<Result<Answer, Failed>>>;
+
 /// Reads what is true, and returns what hands the result on once all it rests on is durable.
 pub(crate) type ReadFn = Box<dyn FnOnce(&Coordinator, Now) -> Box<dyn FnOnce() + Send> + Send>;
 
@@ -34,12 +37,24 @@ pub(crate) type ReadFn = Box<dyn FnOnce(&Coordinator, Now) -> Box<dyn FnOnce() +
 pub(crate) enum Item {
     /// A command, and who waits for its answer.
     Command(Box<Command>, Option<Reply>),
+    /// Several answers of workers at once, each for itself, and who waits for what becomes of them.
+    Settles(Vec<Command>, Replies),
     /// A look at what is true.
     Read(ReadFn),
     /// Events that match subscriptions.
     Offers(Offers),
     /// All state as of a position that is at least this one; None when there is no checkpoint.
     Freeze(Position, SyncSender<Option<Box<dyn Frozen>>>),
+}
+
+impl Item {
+    /// Returns for how many outcomes it counts.
+    fn outcomes(&self) -> usize {
+        match self {
+            Item::Settles(settles, _) => settles.len().max(1),
+            Item::Command(..) | Item::Read(_) | Item::Offers(_) => 1,
+        }
+    }
 }
 
 /// The queues of one turn.
@@ -52,6 +67,8 @@ pub(crate) struct Mailbox {
 #[derive(Default)]
 struct Queues {
     outcomes: VecDeque<Item>,
+    /// How many outcomes these are: an item may hold several.
+    outcomes_count: usize,
     requests: VecDeque<(Item, usize)>,
     bytes: usize,
     /// Nothing new is taken; what is there is done.
@@ -108,9 +125,10 @@ impl Mailbox {
         if queues.closing {
             return Err(Full::Closing);
         }
-        if queues.outcomes.len() >= OUTCOMES_MAX {
+        if queues.outcomes_count >= OUTCOMES_MAX {
             return Err(Full::Overloaded);
         }
+        queues.outcomes_count += item.outcomes();
         queues.outcomes.push_back(item);
         drop(queues);
         self.came.notify_one();
@@ -120,12 +138,13 @@ impl Mailbox {
     /// Adds an outcome, waiting until there is room. For threads that may wait.
     pub(crate) fn outcome_patiently(&self, item: Item) -> Result<(), Full> {
         let mut queues = self.lock();
-        while queues.outcomes.len() >= OUTCOMES_MAX && !queues.closing {
+        while queues.outcomes_count >= OUTCOMES_MAX && !queues.closing {
             queues = self.room.wait(queues).unwrap_or_else(PoisonError::into_inner);
         }
         if queues.closing {
             return Err(Full::Closing);
         }
+        queues.outcomes_count += item.outcomes();
         queues.outcomes.push_back(item);
         drop(queues);
         self.came.notify_one();
@@ -149,8 +168,13 @@ impl Mailbox {
             }
         }
         let mut items = Vec::new();
-        let outcomes = queues.outcomes.len().min(TURN_ITEMS_MAX);
-        items.extend(queues.outcomes.drain(..outcomes));
+        let mut outcomes = 0;
+        while outcomes < TURN_ITEMS_MAX {
+            let Some(item) = queues.outcomes.pop_front() else { break };
+            outcomes += item.outcomes();
+            items.push(item);
+        }
+        queues.outcomes_count -= outcomes;
         let mut bytes = 0;
         // Requests get their share of a turn however many outcomes there are.
         let mut requests_left = TURN_ITEMS_MAX;

@@ -177,6 +177,10 @@ impl Turn {
                     None => {}
                 }
             }
+            Item::Settles(settles, reply) => {
+                let answers = settles.into_iter().map(|settle| self.command(&settle, batch)).collect();
+                batch.settled.push((reply, answers));
+            }
             Item::Read(read) => {
                 let now = self.now(batch);
                 batch.reads.push(read(&self.coordinator, now));
@@ -194,8 +198,8 @@ impl Turn {
         let now = self.now(batch);
         for _ in 0..NEEDS_MAX {
             match self.coordinator.step(command, now) {
-                Ok(stepped) => {
-                    let answer = stepped.answer.clone().unwrap_or(Answer::Done);
+                Ok(mut stepped) => {
+                    let answer = stepped.answer.take().unwrap_or(Answer::Done);
                     self.collect(stepped, batch);
                     return Ok(answer);
                 }
@@ -265,7 +269,11 @@ impl Turn {
             self.shared.mask.follow(&self.coordinator.state);
             self.shared.bell.ring();
         }
-        batch.facts.extend(facts);
+        if batch.facts.is_empty() {
+            batch.facts = facts;
+        } else {
+            batch.facts.extend(facts);
+        }
         for effect in effects {
             match &effect {
                 Effect::Deliver(deliver) if !deliver.replay => batch.after_write.push(effect),

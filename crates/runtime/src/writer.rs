@@ -16,7 +16,7 @@ use cantus_engine::{AppendError, Engine};
 use tokio::sync::watch;
 
 use crate::handle::Failed;
-use crate::mailbox::Reply;
+use crate::mailbox::{Replies, Reply};
 
 /// How many turns may wait for the disk before the next one waits too.
 const BATCHES_MAX: usize = 4;
@@ -37,6 +37,8 @@ pub(crate) struct Batch {
     /// Leave once durable.
     pub(crate) answers: Vec<(Reply, Result<Answer, Failed>)>,
     /// Leave once durable.
+    pub(crate) settled: Vec<(Replies, Vec<Result<Answer, Failed>>)>,
+    /// Leave once durable.
     pub(crate) reads: Vec<Box<dyn FnOnce() + Send>>,
 }
 
@@ -47,7 +49,19 @@ impl Batch {
             && self.leases.is_empty()
             && self.after_sync.is_empty()
             && self.answers.is_empty()
+            && self.settled.is_empty()
             && self.reads.is_empty()
+    }
+
+    /// Tells everybody who waits for it that the log failed.
+    fn fail(self) {
+        for (reply, _) in self.answers.into_iter().chain(self.leases) {
+            // Whoever asked may have gone.
+            let _ = reply.send(Err(Failed::Storage));
+        }
+        for (replies, answers) in self.settled {
+            let _ = replies.send(answers.iter().map(|_| Err(Failed::Storage)).collect());
+        }
     }
 
     /// Tells whether somebody waits for the sync. Leases and cursors alone can wait for the next one.
@@ -59,6 +73,7 @@ impl Batch {
             )
         };
         !self.answers.is_empty()
+            || !self.settled.is_empty()
             || !self.reads.is_empty()
             || !self.after_sync.is_empty()
             || !self.facts.iter().all(idle)
@@ -248,7 +263,11 @@ impl Writer {
         let mut queue = self.lock();
         queue.rested = false;
         for batch in &mut batches {
-            queue.unsynced.append(&mut batch.facts);
+            if queue.unsynced.is_empty() {
+                queue.unsynced = std::mem::take(&mut batch.facts);
+            } else {
+                queue.unsynced.append(&mut batch.facts);
+            }
         }
         if awaited {
             return Some(Part::Written(batches));
@@ -292,6 +311,9 @@ impl Writer {
             for (reply, answer) in batch.answers {
                 // Whoever asked may have gone; the answer stays true.
                 let _ = reply.send(answer);
+            }
+            for (replies, answers) in batch.settled {
+                let _ = replies.send(answers);
             }
             for read in batch.reads {
                 read();
@@ -350,22 +372,14 @@ impl Writer {
     }
 
     fn fail_with(&self, error: &AppendError, batches: Vec<Batch>) {
-        for batch in batches {
-            for (reply, _) in batch.answers.into_iter().chain(batch.leases) {
-                let _ = reply.send(Err(Failed::Storage));
-            }
-        }
+        batches.into_iter().for_each(Batch::fail);
         self.fail(error);
     }
 
     fn fail(&self, error: &AppendError) {
         let mut queue = self.lock();
         queue.broken = true;
-        for batch in queue.batches.drain(..) {
-            for (reply, _) in batch.answers.into_iter().chain(batch.leases) {
-                let _ = reply.send(Err(Failed::Storage));
-            }
-        }
+        queue.batches.drain(..).for_each(Batch::fail);
         drop(queue);
         self.came.notify_all();
         self.room.notify_all();

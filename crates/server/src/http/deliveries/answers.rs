@@ -58,21 +58,9 @@ pub(super) async fn ack_many(mut call: Call) -> Answered {
         let problem = Problem::new(Code::BatchTooLarge, format!("`acks` {detail}"));
         return Err(Box::new(problem.at("#/acks", detail)));
     }
-    // All at once: what they have in common is the next sync of the log.
-    let mut running = JoinSet::new();
     let count = many.acks.len();
-    for (index, one) in many.acks.into_iter().enumerate() {
-        let (app, actor) = (call.app.clone(), call.caller.actor.clone());
-        running.spawn(async move {
-            let settled = settle(&app, &one.delivery, &one.token, one.publish, actor).await;
-            (index, one.delivery, settled)
-        });
-    }
     let mut results: Vec<Option<AckResult>> = (0..count).map(|_| None).collect();
-    while let Some(ended) = running.join_next().await {
-        let Ok((index, delivery, settled)) = ended else {
-            return Err(Box::new(Problem::new(Code::Internal, "an ack was interrupted")));
-        };
+    let mut put = |index: usize, delivery: String, settled: Result<Acked, Box<Problem>>| {
         results[index] = Some(match settled {
             Ok(acked) => {
                 AckResult { delivery, status: Some(acked.status), results: acked.results, problem: None }
@@ -82,8 +70,78 @@ pub(super) async fn ack_many(mut call: Call) -> Answered {
                 AckResult { delivery, status: None, results: Vec::new(), problem: Some(problem) }
             }
         });
+    };
+    // Those that publish are each on their own way; all others go together. What they have in common is the next sync.
+    let mut running = JoinSet::new();
+    let (mut plain, mut settles) = (Vec::with_capacity(count), Vec::with_capacity(count));
+    let actor = call.caller.actor.clone();
+    for (index, one) in many.acks.into_iter().enumerate() {
+        if !one.publish.is_empty() {
+            let (app, actor) = (call.app.clone(), actor.clone());
+            running.spawn(async move {
+                let settled = settle(&app, &one.delivery, &one.token, one.publish, actor).await;
+                (index, one.delivery, settled)
+            });
+            continue;
+        }
+        match ids(&one.delivery, &one.token) {
+            Ok((delivery, token)) => {
+                settles.push(settled_by(delivery, token, no_events(&actor), None, actor.clone()));
+                plain.push((index, one.delivery));
+            }
+            Err(problem) => put(index, one.delivery, Err(problem)),
+        }
+    }
+    if !settles.is_empty() {
+        let answers = call.app.handle.settle_all(settles).await;
+        let answers = answers.unwrap_or_else(|failed| vec![Err(failed); plain.len()]);
+        for ((index, delivery), answer) in plain.into_iter().zip(answers) {
+            let settled = said(answer, &delivery)
+                .unwrap_or_else(|| Err(problem::of(Failed::Overloaded, Place::Answer)));
+            put(index, delivery, settled);
+        }
+    }
+    while let Some(ended) = running.join_next().await {
+        let Ok((index, delivery, settled)) = ended else {
+            return Err(Box::new(Problem::new(Code::Internal, "an ack was interrupted")));
+        };
+        put(index, delivery, settled);
     }
     answer::ok(&AckedMany { results: results.into_iter().flatten().collect() })
+}
+
+/// Returns what an ack came to; None when it is to be checked again, because the definitions have changed.
+fn said(answer: Result<Answer, Failed>, id: &str) -> Option<Result<Acked, Box<Problem>>> {
+    Some(match answer {
+        Err(Failed::Refused(Refusal::Stale)) => return None,
+        Ok(Answer::Settled(Settled::Acked(receipts))) => {
+            Ok(Acked { status: AckStatus::Acked, results: receipt::all(&receipts) })
+        }
+        Ok(Answer::Settled(Settled::Late)) => Ok(Acked { status: AckStatus::Late, results: Vec::new() }),
+        // Only an answer that would close a circle of agents ends a delivery whose agent says it is done.
+        Ok(_) => {
+            let detail =
+                "the answer would make the chain of causes too long: the delivery is a dead letter now";
+            let problem = Problem::new(Code::LoopDetected, detail).at("#/publish", detail);
+            Err(Box::new(
+                problem.hint("agents answer each other in a circle: let one of their filters end it"),
+            ))
+        }
+        Err(Failed::Refused(Refusal::DeliveryUnknown { .. })) => Err(unknown(id)),
+        Err(failed) => Err(problem::of(failed, Place::Answer)),
+    })
+}
+
+/// Returns the publish of an answer without events.
+fn no_events(actor: &Text) -> Publish {
+    Publish {
+        events: Vec::new(),
+        expected_revision: None,
+        auto_create: false,
+        actor: actor.clone(),
+        agent: None,
+        idempotency: None,
+    }
 }
 
 async fn settle(
@@ -104,25 +162,9 @@ async fn settle(
         let publish = app.handle.admit(&publishing);
         let publish = publish.map_err(|refusal| problem::of_refusal(&refusal, Place::Answer))?;
         let settle = settled_by(delivery, token, publish, event.clone(), actor.clone());
-        match app.handle.submit(Command::Settle(Box::new(settle))).await {
-            Err(Failed::Refused(Refusal::Stale)) => {}
-            Ok(Answer::Settled(Settled::Acked(receipts))) => {
-                return Ok(Acked { status: AckStatus::Acked, results: receipt::all(&receipts) });
-            }
-            Ok(Answer::Settled(Settled::Late)) => {
-                return Ok(Acked { status: AckStatus::Late, results: Vec::new() });
-            }
-            // Only an answer that would close a circle of agents ends a delivery whose agent says it is done.
-            Ok(_) => {
-                let detail =
-                    "the answer would make the chain of causes too long: the delivery is a dead letter now";
-                let problem = Problem::new(Code::LoopDetected, detail).at("#/publish", detail);
-                return Err(Box::new(
-                    problem.hint("agents answer each other in a circle: let one of their filters end it"),
-                ));
-            }
-            Err(Failed::Refused(Refusal::DeliveryUnknown { .. })) => return Err(unknown(id)),
-            Err(failed) => return Err(problem::of(failed, Place::Answer)),
+        let answer = app.handle.submit(Command::Settle(Box::new(settle))).await;
+        if let Some(said) = said(answer, id) {
+            return said;
         }
     }
     Err(problem::of(Failed::Overloaded, Place::Answer))
