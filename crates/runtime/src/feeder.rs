@@ -104,7 +104,9 @@ impl Feeder {
             }
         }
         self.catch_up(&mut offers);
-        if self.tail.0 - self.told.0 >= TELL_AFTER || (idle && self.tail > self.told) {
+        // With very many lanes less often: there is never more to tell than there was to read.
+        let tell_after = TELL_AFTER.max(self.subjects.lanes());
+        if self.tail.0 - self.told.0 >= tell_after || (idle && self.tail > self.told) {
             self.told = self.tail;
             offers.fed.extend(self.subjects.live_lanes(self.tail));
         }

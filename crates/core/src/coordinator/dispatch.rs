@@ -58,7 +58,8 @@ pub struct Offers {
 impl Coordinator {
     /// Takes what was read for the lanes.
     pub fn offer(&mut self, offers: Offers, effects: &mut Vec<Effect>) {
-        let mut held: usize = self.bodies_bytes + self.lanes.values().map(Lanes::bytes).sum::<usize>();
+        let mut held = self.bodies_bytes + self.waiting_bytes(offers.offers.is_empty());
+        let held_before = held;
         for offer in offers.offers {
             let Some(subscription) = self.state.subscriptions.get(&offer.subscription) else { continue };
             let Some(lanes) = self.lanes.get_mut(&offer.subscription) else { continue };
@@ -87,11 +88,24 @@ impl Coordinator {
             }
             self.dirty.insert(offer.subscription);
         }
+        self.waiting_bytes += held - held_before;
         for (subscription, lane, round, position) in offers.fed {
             if let Some(lanes) = self.lanes.get_mut(&subscription) {
                 lanes.fed(lane, round, position);
             }
         }
+    }
+
+    /// Returns about how many bytes the events take that wait in lanes: never less than they do. With many subscriptions they are
+    /// not added up for every offer.
+    fn waiting_bytes(&mut self, none_comes: bool) -> usize {
+        if self.waiting_bytes_age == 0 && !none_comes {
+            self.waiting_bytes = self.lanes.values().map(Lanes::bytes).sum();
+            self.waiting_bytes_age = self.lanes.len() / 64;
+        } else {
+            self.waiting_bytes_age = self.waiting_bytes_age.saturating_sub(1);
+        }
+        self.waiting_bytes
     }
 
     /// Tells whether any subscription may have something to give out.

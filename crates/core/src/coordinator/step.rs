@@ -30,6 +30,10 @@ pub struct Coordinator {
     /// Bodies of deliveries that are leased or wait for a retry, while memory allows.
     pub(super) bodies: HashMap<DeliveryId, Arc<Event>>,
     pub(super) bodies_bytes: usize,
+    /// How many bytes waited in lanes when that was last added up, and what came since.
+    pub(super) waiting_bytes: usize,
+    /// How many offers may come before it is added up again.
+    pub(super) waiting_bytes_age: usize,
     loaded: HashMap<Key, Loaded>,
     limits: Limits,
 }

@@ -268,6 +268,11 @@ impl Subjects {
         only.filter(|_| self.behind.len() <= 256)
     }
 
+    /// Returns how many lanes there are.
+    pub(crate) fn lanes(&self) -> u64 {
+        self.subscriptions.len() as u64 * 4
+    }
+
     /// Lists the lanes that keep up, as read up to a position.
     pub(crate) fn live_lanes(
         &self,
