@@ -61,17 +61,26 @@ pub enum UnreadableFact {
     },
 }
 
+/// What a fact holds: itself, or for the few long ones a box. Facts are moved from hand to hand on their way to the disk, and
+/// each is as long as the longest.
+macro_rules! held {
+    (TopicDeclared) => { Box<TopicDeclared> };
+    (SubscriptionDeclared) => { Box<SubscriptionDeclared> };
+    (DeliveryFailed) => { Box<DeliveryFailed> };
+    ($name:ident) => { $name };
+}
+
 macro_rules! facts {
     ($($number:literal => $name:ident),+ $(,)?) => {
         /// What the log says.
         #[derive(Clone, Debug, PartialEq, Eq)]
         pub enum Fact {
-            $(#[doc = concat!("Fact ", stringify!($number), ".")] $name($name),)+
+            $(#[doc = concat!("Fact ", stringify!($number), ".")] $name(held!($name)),)+
         }
 
         $(impl From<$name> for Fact {
             fn from(fact: $name) -> Fact {
-                Fact::$name(fact)
+                Fact::$name(fact.into())
             }
         })+
 
@@ -111,7 +120,7 @@ macro_rules! facts {
                     reason: error.to_string(),
                 };
                 match number {
-                    $($number => minicbor::decode(bytes).map(Fact::$name).map_err(damaged),)+
+                    $($number => minicbor::decode::<$name>(bytes).map(Fact::from).map_err(damaged),)+
                     unknown => Err(UnreadableFact::Unknown(unknown)),
                 }
             }
@@ -183,5 +192,15 @@ mod shared {
         ctx: &mut C,
     ) -> Result<Arc<Event>, minicbor::decode::Error> {
         Event::decode(d, ctx).map(Arc::new)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_fact_makes_all_others_long() {
+        assert!(size_of::<Fact>() <= 160, "{} bytes: box the longest one", size_of::<Fact>());
     }
 }

@@ -143,16 +143,30 @@ impl fmt::Display for Token {
 }
 
 pub(crate) fn base32(value: u128) -> String {
-    (0..26).rev().map(|digit| char::from(ALPHABET[((value >> (digit * 5)) & 31) as usize])).collect()
+    let mut text = String::with_capacity(26);
+    text.extend((0..26).rev().map(|digit| char::from(ALPHABET[((value >> (digit * 5)) & 31) as usize])));
+    text
 }
+
+/// The value of every letter in either case; 255 for what is none.
+const VALUES: [u8; 256] = {
+    let mut values = [255; 256];
+    let mut digit = 0;
+    while digit < 32 {
+        values[ALPHABET[digit] as usize] = digit as u8;
+        values[ALPHABET[digit].to_ascii_lowercase() as usize] = digit as u8;
+        digit += 1;
+    }
+    values
+};
 
 fn from_base32(text: &str) -> Option<u128> {
     if text.len() != 26 || text.as_bytes()[0] > b'7' {
         return None;
     }
     text.bytes().try_fold(0u128, |value, byte| {
-        let digit = ALPHABET.iter().position(|&letter| letter == byte.to_ascii_uppercase())?;
-        Some((value << 5) | digit as u128)
+        let digit = VALUES[usize::from(byte)];
+        (digit < 32).then_some((value << 5) | u128::from(digit))
     })
 }
 

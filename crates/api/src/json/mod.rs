@@ -13,4 +13,4 @@ pub(crate) mod write;
 pub(crate) use locate::step;
 pub use locate::{Place, locate};
 pub use request::read;
-pub use write::compact;
+pub use write::{compact, string};

@@ -3,7 +3,7 @@
 use super::escape::plain_run;
 
 /// Appends `text` as a JSON string.
-pub(crate) fn string(out: &mut Vec<u8>, text: &str) {
+pub fn string(out: &mut Vec<u8>, text: &str) {
     let bytes = text.as_bytes();
     out.push(b'"');
     let mut at = 0;

@@ -1,6 +1,7 @@
 //! How a publish is decided: identity, hops, handlers, streams, all or none.
 
 use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use crate::agent::AgentName;
@@ -14,6 +15,7 @@ use crate::refusal::Refusal;
 use crate::row::Key;
 use crate::subscription::SubscriptionId;
 use crate::text::Text;
+use crate::topic::dedupe::Folding;
 use crate::topic::{Topic, TopicName};
 
 /// What a publish leads to.
@@ -52,10 +54,17 @@ pub fn decide(view: &View<'_>, publish: &Publish, origin: Origin) -> Result<Publ
         publish,
         origin,
         published: Published::default(),
-        seen: HashMap::new(),
+        seen: HashMap::default(),
         streams: HashMap::new(),
         made: Vec::new(),
+        checked: None,
+        several: publish.events.len() > 1,
     };
+    batch.published.facts.reserve(publish.events.len());
+    batch.published.receipts.reserve(publish.events.len());
+    if batch.several {
+        batch.seen.reserve(publish.events.len());
+    }
     for (index, admitted) in publish.events.iter().enumerate() {
         batch.add(index, admitted)?;
     }
@@ -115,11 +124,25 @@ struct Batch<'a> {
     origin: Origin,
     published: Published,
     /// What earlier events of this batch were: content, position.
-    seen: HashMap<(Text, u128), (u64, Position)>,
+    seen: HashMap<Identity, (u64, Position), Folding>,
     /// What earlier events of this batch made of their streams.
     streams: HashMap<Text, u64>,
     /// Topics that this batch made.
     made: Vec<TopicName>,
+    /// The topic that was checked last: most batches have one.
+    checked: Option<TopicName>,
+    /// Whether an event of this batch may come twice.
+    several: bool,
+}
+
+/// What an event is known by in a batch: its topic, and the hash of its source and id.
+#[derive(PartialEq, Eq)]
+struct Identity(Text, u128);
+
+impl Hash for Identity {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u128(self.1);
+    }
 }
 
 impl Batch<'_> {
@@ -132,7 +155,10 @@ impl Batch<'_> {
             let (hops, max) = (event.hops, self.view.limits.hops_max);
             return Err(Stop::Refused(Refusal::LoopDetected { hops, max, index }));
         }
-        self.check_topic(&event.topic)?;
+        if self.checked.as_ref() != Some(&event.topic) {
+            self.check_topic(&event.topic)?;
+            self.checked = Some(event.topic.clone());
+        }
         if let Some((content, position)) = self.first_of(admitted) {
             if content != admitted.content {
                 let (id, source_name) = (event.id.clone(), event.source.clone());
@@ -157,7 +183,10 @@ impl Batch<'_> {
         } else {
             Fact::from(EventPublished { event, actor, content, revision, only, answers, deferred_at: None })
         });
-        self.seen.insert((admitted.event.topic.text().clone(), admitted.identity), (content, position));
+        if self.several {
+            let identity = Identity(admitted.event.topic.text().clone(), admitted.identity);
+            self.seen.insert(identity, (content, position));
+        }
         self.receipt(admitted, position, false, revision);
         Ok(())
     }
@@ -213,7 +242,9 @@ impl Batch<'_> {
     /// Finds the first event of the same identity, in this batch or in the window.
     fn first_of(&self, admitted: &Admitted) -> Option<(u64, Position)> {
         let topic = admitted.event.topic.text();
-        if let Some(seen) = self.seen.get(&(topic.clone(), admitted.identity)) {
+        if !self.seen.is_empty()
+            && let Some(seen) = self.seen.get(&Identity(topic.clone(), admitted.identity))
+        {
             return Some(*seen);
         }
         let (_, age) = self.view.state.dedupe_limits(topic);

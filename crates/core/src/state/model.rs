@@ -76,6 +76,8 @@ pub struct State {
     pub streams_complete: bool,
     /// Rows that changed since the last checkpoint began.
     pub(crate) touched: BTreeSet<Key>,
+    /// The last of some kinds of them: they were seen to since the last checkpoint began.
+    pub(crate) touched_last: [Option<Key>; 4],
     /// The checkpoint being taken.
     pub(crate) freeze: Option<super::rows::Freeze>,
 }

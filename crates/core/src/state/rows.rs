@@ -43,6 +43,20 @@ fn encoded<T: Encode<()>>(row: &T) -> Vec<u8> {
 impl State {
     /// Says that a row is about to change: called before the change.
     pub(crate) fn touch(&mut self, key: Key) {
+        // One event after the other touches the same rows: their topic's, their agent's. Those were seen to just before.
+        let recent = match &key {
+            Key::Topic(_) => Some(0),
+            Key::Agent(_) => Some(1),
+            Key::Dedupe(..) => Some(2),
+            Key::Subscription(_) => Some(3),
+            _ => None,
+        };
+        if let Some(place) = recent {
+            if self.touched_last[place].as_ref() == Some(&key) {
+                return;
+            }
+            self.touched_last[place] = Some(key.clone());
+        }
         if let Some(freeze) = &mut self.freeze
             && freeze.pending.remove(&key)
         {
@@ -63,6 +77,7 @@ impl State {
     pub fn begin_checkpoint(&mut self) {
         if self.freeze.is_none() {
             let pending = std::mem::take(&mut self.touched);
+            self.touched_last = Default::default();
             self.freeze =
                 Some(Freeze { pending, rows: BTreeMap::new(), reached: self.position, at: self.at });
         }

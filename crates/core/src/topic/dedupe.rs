@@ -4,6 +4,7 @@
 //! checkpoint writes an id about twice, not once per event.
 
 use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasher, Hasher, RandomState};
 
 use minicbor::{Decode, Encode};
 
@@ -48,25 +49,65 @@ impl Seen {
 #[derive(Debug, Default)]
 pub struct Window {
     chunks: BTreeMap<u64, Vec<Seen>>,
-    by_identity: HashMap<u128, Place>,
+    /// The number of the newest of each identity.
+    by_identity: HashMap<u128, u64, Folding>,
     /// How many ids were ever remembered: the next one's number.
     count: u64,
 }
 
+/// Identities are hashes already. They are folded with a number that nobody outside knows, so that nobody can choose ids that
+/// fall into one place.
 #[derive(Clone, Copy, Debug)]
-struct Place {
-    number: u64,
+pub(crate) struct Folding(u64);
+
+impl Default for Folding {
+    fn default() -> Self {
+        Self(RandomState::new().hash_one(0u64) | 1)
+    }
+}
+
+impl BuildHasher for Folding {
+    type Hasher = Folded;
+
+    fn build_hasher(&self) -> Folded {
+        Folded { key: self.0, folded: 0 }
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Folded {
+    key: u64,
+    folded: u64,
+}
+
+impl Hasher for Folded {
+    fn finish(&self) -> u64 {
+        self.folded
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u128(u128::from(*byte));
+        }
+    }
+
+    fn write_u128(&mut self, identity: u128) {
+        let low = identity as u64 ^ self.folded ^ self.key;
+        let high = (identity >> 64) as u64 ^ self.key.rotate_left(32);
+        let product = u128::from(low) * u128::from(high);
+        self.folded = (product >> 64) as u64 ^ product as u64;
+    }
 }
 
 impl Window {
     /// Finds what is remembered of an identity, if it is still young enough at `now`.
     pub fn find(&self, identity: u128, now: Timestamp, age_max: Span) -> Option<&Seen> {
-        let seen = self.at(self.by_identity.get(&identity)?.number)?;
+        let seen = self.at(*self.by_identity.get(&identity)?)?;
         (now.since(seen.at) < age_max).then_some(seen)
     }
 
-    /// Remembers an identity and forgets what is too old or too much. Returns the numbers of the chunks that
-    /// changed or vanished.
+    /// Remembers an identity and forgets what is too old or too much. Returns the number of the chunk that grew, and those of
+    /// the chunks that vanished.
     pub fn remember(
         &mut self,
         identity: u128,
@@ -74,7 +115,7 @@ impl Window {
         position: Position,
         at: Timestamp,
         limits: (u64, Span),
-    ) -> Vec<u64> {
+    ) -> (u64, Vec<u64>) {
         let number = self.count;
         self.count += 1;
         let seen = Seen {
@@ -85,12 +126,12 @@ impl Window {
             at,
         };
         self.chunks.entry(number / CHUNK).or_default().push(seen);
-        self.by_identity.insert(identity, Place { number });
-        let mut changed = vec![number / CHUNK];
+        self.by_identity.insert(identity, number);
+        let mut vanished = Vec::new();
         while let Some(gone) = self.forget_oldest(at, limits) {
-            changed.push(gone);
+            vanished.push(gone);
         }
-        changed
+        (number / CHUNK, vanished)
     }
 
     /// Returns a chunk as a row of state; None when it is gone.
@@ -111,10 +152,8 @@ impl Window {
     /// Puts a chunk back that was read from a row of state.
     pub fn restore(&mut self, number: u64, chunk: Vec<Seen>) {
         for (offset, seen) in (0u64..).zip(&chunk) {
-            let place = Place { number: number * CHUNK + offset };
-            let newest =
-                self.by_identity.get(&seen.identity()).is_none_or(|known| known.number < place.number);
-            if newest {
+            let place = number * CHUNK + offset;
+            if self.by_identity.get(&seen.identity()).is_none_or(|known| *known < place) {
                 self.by_identity.insert(seen.identity(), place);
             }
         }
@@ -138,7 +177,7 @@ impl Window {
         }
         for (offset, seen) in (0u64..).zip(self.chunks.remove(&number).unwrap_or_default()) {
             let identity = seen.identity();
-            if self.by_identity.get(&identity).is_some_and(|place| place.number == number * CHUNK + offset) {
+            if self.by_identity.get(&identity).is_some_and(|place| *place == number * CHUNK + offset) {
                 self.by_identity.remove(&identity);
             }
         }

@@ -2,6 +2,7 @@
 
 use cantus_core::fact::Fact;
 use cantus_core::hash;
+use minicbor::Decoder;
 
 use super::event::outline;
 use crate::local::{Description, Term, Words};
@@ -24,8 +25,16 @@ pub fn describe(words: &Words<'_>, number: u16, payload: &[u8]) -> Description {
             }
             return description;
         }
+        // A lease and an ack for every delivery: the same.
+        30 | 32 => {
+            let field = if number == 30 { LEASED_STORY } else { ACKED_STORY };
+            if let Ok(Some(story)) = number_at(payload, field) {
+                description.term(Term::CORRELATION, story);
+            }
+            return description;
+        }
         // Of the others only those that belong to a story are found.
-        2 | 30..=36 | 40 | 42 | 53 | 54 => Fact::decode(number, payload).ok(),
+        2 | 31 | 33..=36 | 40 | 42 | 53 | 54 => Fact::decode(number, payload).ok(),
         _ => None,
     };
     match fact {
@@ -43,6 +52,23 @@ pub fn describe(words: &Words<'_>, number: u16, payload: &[u8]) -> Description {
     description
 }
 
+/// The numbers of the fields `story` of `DeliveryLeased` and `DeliveryAcked`.
+const LEASED_STORY: u64 = 6;
+const ACKED_STORY: u64 = 1;
+
+/// Returns the number in a field of a CBOR map, without reading the others.
+fn number_at(payload: &[u8], field: u64) -> Result<Option<u64>, minicbor::decode::Error> {
+    let mut d = Decoder::new(payload);
+    let fields = d.map()?.unwrap_or_default();
+    for _ in 0..fields {
+        if d.u64()? == field {
+            return d.u64().map(Some);
+        }
+        d.skip()?;
+    }
+    Ok(None)
+}
+
 /// Returns the hash of the correlation a fact belongs to, if it belongs to one.
 pub(crate) fn story(fact: &Fact) -> Option<u64> {
     Some(match fact {
@@ -58,4 +84,47 @@ pub(crate) fn story(fact: &Fact) -> Option<u64> {
         Fact::DeadLetterReplayed(fact) => fact.story,
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cantus_core::Timestamp;
+    use cantus_core::event::Priority;
+    use cantus_core::fact::{DeliveryAcked, DeliveryLeased};
+    use cantus_core::ids::{DeliveryId, Position, Token};
+
+    #[test]
+    fn the_story_of_a_lease_and_of_an_ack_is_found_where_decoding_finds_it() {
+        let delivery = DeliveryId { subscription: 7, position: Position(9), generation: 1 };
+        let leased = |key| DeliveryLeased {
+            delivery,
+            token: Token { epoch: 1, secret: 2 },
+            deadline: Timestamp(3),
+            attempt: 4,
+            priority: Priority::High,
+            key,
+            story: 0xABCD,
+            recorded_at: Timestamp(5),
+        };
+        let acked = |actor: Option<&str>| DeliveryAcked {
+            delivery,
+            story: 0xABCD,
+            attempt: 4,
+            began: Timestamp(5),
+            actor: actor.map(Into::into),
+        };
+        let facts = [
+            Fact::from(leased(None)),
+            Fact::from(leased(Some(u64::MAX))),
+            Fact::from(acked(None)),
+            Fact::from(acked(Some("token:ci"))),
+        ];
+        for fact in facts {
+            let mut payload = Vec::new();
+            fact.encode(&mut payload);
+            let field = if fact.number() == 30 { LEASED_STORY } else { ACKED_STORY };
+            assert_eq!(number_at(&payload, field).unwrap(), story(&fact), "{fact:?}");
+        }
+    }
 }

@@ -51,9 +51,22 @@ impl Cause {
 /// # Errors
 /// `EVENT_INVALID`, `ATTRIBUTE_INVALID`, `TOPIC_INVALID` and `EVENT_EXPIRED`, with pointers as in a CloudEvent.
 pub fn fill<T: AsRef<str>>(draft: wire::Event<T>, blanks: &Blanks<'_>) -> Result<Draft, Box<Problem>> {
-    let topic = topic_of(draft.topic.as_ref().map(T::as_ref), blanks)?;
+    fill_sharing(draft, blanks, &mut Shared::default())
+}
+
+/// Fills the blanks of one event of several. Texts that several of them have are kept once.
+///
+/// # Errors
+/// As [`fill`].
+pub fn fill_sharing<T: AsRef<str>>(
+    draft: wire::Event<T>,
+    blanks: &Blanks<'_>,
+    known: &mut Shared,
+) -> Result<Draft, Box<Problem>> {
+    let topic = topic_of(draft.topic.as_ref().map(T::as_ref), blanks, known)?;
     let content = content_of(&draft);
-    let shared = |text: &Option<T>| text.as_ref().map(|text| Text::from(text.as_ref()));
+    let own = |text: &Option<T>| text.as_ref().map(|text| Text::from(text.as_ref()));
+    let mut shared = |text: &Option<T>| text.as_ref().map(|text| known.text(text.as_ref()));
     let moment = |name: &str, text: &Option<T>| match text {
         Some(text) => {
             time::parse(text.as_ref()).map(Some).map_err(|wrong| attribute(name, wrong.to_string()))
@@ -66,7 +79,7 @@ pub fn fill<T: AsRef<str>>(draft: wire::Event<T>, blanks: &Blanks<'_>) -> Result
         Some(to) => Some(AgentName::parse(to.as_ref()).map_err(|wrong| attribute("to", wrong.to_string()))?),
         None => None,
     };
-    let id = shared(&draft.id).unwrap_or_else(|| fresh_id(cantus_api::ids::EVENT_PREFIX));
+    let id = own(&draft.id).unwrap_or_else(|| fresh_id(cantus_api::ids::EVENT_PREFIX));
     let cause = blanks.cause;
     let correlation_id = shared(&draft.correlation_id)
         .or_else(|| cause.map(|cause| cause.correlation_id.clone()))
@@ -74,26 +87,26 @@ pub fn fill<T: AsRef<str>>(draft: wire::Event<T>, blanks: &Blanks<'_>) -> Result
     let causation_id = shared(&draft.causation_id).or_else(|| cause.map(|cause| cause.id.clone()));
     let hops = draft.hops.unwrap_or(0).max(cause.map_or(0, |cause| cause.hops.saturating_add(1)));
     let event = Event {
-        source: Text::from(draft.source.as_ref()),
-        event_type: Text::from(draft.event_type.as_ref()),
+        content_type: shared(&draft.content_type),
+        data_schema: shared(&draft.data_schema),
+        stream: shared(&draft.stream),
+        partition_key: shared(&draft.partition_key),
+        version: shared(&draft.version),
+        source: known.text(draft.source.as_ref()),
+        event_type: known.text(draft.event_type.as_ref()),
         topic,
         correlation_id,
         causation_id,
         hops,
-        subject: shared(&draft.subject),
-        time: shared(&draft.time).unwrap_or_else(|| Text::from(time::text(blanks.now))),
+        subject: own(&draft.subject),
+        time: own(&draft.time).unwrap_or_else(|| known.time(blanks.now)),
         kind: kind_in(draft.kind.unwrap_or_default()),
-        version: shared(&draft.version),
         to,
-        partition_key: shared(&draft.partition_key),
         priority: priority_in(draft.priority.unwrap_or_default()),
-        stream: shared(&draft.stream),
         expires_at,
         deliver_at,
-        data_schema: shared(&draft.data_schema),
-        content_type: shared(&draft.content_type),
-        trace_parent: shared(&draft.trace_parent).or_else(|| blanks.trace_parent.map(Text::from)),
-        trace_state: shared(&draft.trace_state),
+        trace_parent: own(&draft.trace_parent).or_else(|| blanks.trace_parent.map(Text::from)),
+        trace_state: own(&draft.trace_state),
         extensions: draft
             .extensions
             .iter()
@@ -108,7 +121,36 @@ pub fn fill<T: AsRef<str>>(draft: wire::Event<T>, blanks: &Blanks<'_>) -> Result
     Ok(Draft { event: Arc::new(event), content })
 }
 
-fn topic_of(named: Option<&str>, blanks: &Blanks<'_>) -> Result<TopicName, Box<Problem>> {
+/// Texts that several events have: the last of each length and look are known, the others are made anew.
+#[derive(Debug, Default)]
+pub struct Shared {
+    texts: [Option<Text>; 32],
+    topic: Option<TopicName>,
+    time: Option<(Timestamp, Text)>,
+}
+
+impl Shared {
+    fn text(&mut self, text: &str) -> Text {
+        let bytes = text.as_bytes();
+        let byte = |at: usize| usize::from(bytes.get(at).copied().unwrap_or(0));
+        let look =
+            bytes.len() + 3 * byte(0) + 5 * byte(bytes.len() / 2) + 7 * byte(bytes.len().wrapping_sub(1));
+        let place = &mut self.texts[look % 32];
+        match place {
+            Some(known) if **known == *text => known.clone(),
+            _ => place.insert(Text::from(text)).clone(),
+        }
+    }
+
+    fn time(&mut self, at: Timestamp) -> Text {
+        match &self.time {
+            Some((known, text)) if *known == at => text.clone(),
+            _ => self.time.insert((at, Text::from(time::text(at)))).1.clone(),
+        }
+    }
+}
+
+fn topic_of(named: Option<&str>, blanks: &Blanks<'_>, known: &mut Shared) -> Result<TopicName, Box<Problem>> {
     let Some(named) = named else {
         let given = blanks.topic.or(blanks.topic_default).cloned();
         return given.ok_or_else(|| {
@@ -120,9 +162,15 @@ fn topic_of(named: Option<&str>, blanks: &Blanks<'_>) -> Result<TopicName, Box<P
             )
         });
     };
-    let topic = TopicName::parse(named).map_err(|wrong| {
-        Problem::new(Code::TopicInvalid, wrong.to_string()).at("#/topic", wrong.to_string())
-    })?;
+    let topic = match &known.topic {
+        Some(topic) if topic.as_str() == named => topic.clone(),
+        _ => {
+            let topic = TopicName::parse(named).map_err(|wrong| {
+                Problem::new(Code::TopicInvalid, wrong.to_string()).at("#/topic", wrong.to_string())
+            })?;
+            known.topic.insert(topic).clone()
+        }
+    };
     match blanks.topic.filter(|meant| **meant != topic) {
         None => Ok(topic),
         Some(meant) => {
@@ -143,7 +191,13 @@ fn attribute(name: &str, wrong: String) -> Box<Problem> {
 
 /// Returns a new id: the prefix and a ULID.
 pub fn fresh_id(prefix: &str) -> Text {
-    Text::from(format!("{prefix}{}", Ulid::generate()))
+    let mut ulid = [0; ulid::ULID_LEN];
+    let ulid: &str = Ulid::generate().array_to_str(&mut ulid);
+    let mut id = [0; 64];
+    let length = prefix.len() + ulid.len();
+    id[..prefix.len()].copy_from_slice(prefix.as_bytes());
+    id[prefix.len()..length].copy_from_slice(ulid.as_bytes());
+    Text::from(std::str::from_utf8(&id[..length]).expect("prefix and ULID are text"))
 }
 
 /// Returns the hash of what a client sent: the same whatever shape or mode it came in, and before any blank is filled.

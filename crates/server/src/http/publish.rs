@@ -10,7 +10,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use cantus_api::error::{Code, Problem};
 use cantus_api::event::{self as wire, Reader};
-use cantus_api::receipt::{PublishQuery, Receipts};
+use cantus_api::receipt::PublishQuery;
 use cantus_core::agent::AgentName;
 use cantus_core::command::Idempotency;
 use cantus_core::event::Event;
@@ -25,7 +25,7 @@ use crate::app::App;
 use crate::auth::Right;
 use crate::body::Cap;
 use crate::convert::definition::topic_name;
-use crate::convert::event::{Blanks, Cause, fill};
+use crate::convert::event::{Blanks, Cause, Shared, fill_sharing};
 use crate::convert::{receipt, time};
 use crate::idempotency;
 use crate::lookup;
@@ -146,7 +146,7 @@ async fn publish(
     }
     let (receipts, replayed) = published?;
     call.app.metrics.appended(count, began.elapsed());
-    let mut response = answer::json(StatusCode::ACCEPTED, &Receipts { results: receipt::all(&receipts) })?;
+    let mut response = answer::bytes(StatusCode::ACCEPTED, "application/json", receipt::write(&receipts));
     mark_replayed(&mut response, replayed);
     Ok(response)
 }
@@ -284,13 +284,15 @@ impl Sent {
 fn prepare(read: Vec<wire::Draft<'_>>, blanks: &Blanks<'_>, place: Place) -> Result<Prepared, Box<Problem>> {
     let mut drafts = Vec::with_capacity(read.len());
     let mut open = Open::default();
+    let mut shared = Shared::default();
     for (index, draft) in read.into_iter().enumerate() {
         let follows =
             draft.causation_id.is_some() && (draft.correlation_id.is_none() || draft.hops.is_none());
         if follows {
             open.causes.push((index, draft.correlation_id.is_none()));
         }
-        let draft = fill(draft, blanks).map_err(|problem| Box::new(problem.under(&place.pointer(index))))?;
+        let draft = fill_sharing(draft, blanks, &mut shared)
+            .map_err(|problem| Box::new(problem.under(&place.pointer(index))))?;
         if draft.event.expired(blanks.now) {
             open.expired.push(index);
         }

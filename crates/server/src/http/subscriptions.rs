@@ -1,6 +1,7 @@
 //! Subscriptions: listed, made, taken away, paused, sought; and pulled from.
 
 use std::collections::HashMap;
+use std::io::Write as _;
 use std::ops::Bound;
 
 use axum::response::Response;
@@ -398,21 +399,26 @@ async fn pull_until_stopping(
 fn leased(pulled: &[PulledEvent], id: &SubscriptionId, gap: Option<&Gap>, shape: Shape) -> Response {
     let mut out = Vec::with_capacity(64 + 768 * pulled.len());
     out.extend_from_slice(b"{\"deliveries\":[");
+    // Most of what is leased at once is leased as long.
+    let mut deadline = None;
     for (index, PulledEvent { pulled, event }) in pulled.iter().enumerate() {
         if index > 0 {
             out.push(b',');
         }
-        // Ids, tokens, times and positions of ours need no escapes.
-        let head = format!(
-            "{{\"delivery\":\"{}\",\"token\":\"{}\",\"attempt\":{},\"deadline\":\"{}\",\"subscription\":\"{id}\",\"position\":\"{}\",\"redelivered\":{},\"event\":",
+        let until = match &deadline {
+            Some((known, text)) if *known == pulled.deadline => text,
+            _ => &deadline.insert((pulled.deadline, time::text(pulled.deadline))).1,
+        };
+        // Ids, tokens, times and positions of ours need no escapes. Writing to memory can not fail.
+        let _ = write!(
+            out,
+            "{{\"delivery\":\"{}\",\"token\":\"{}\",\"attempt\":{},\"deadline\":\"{until}\",\"subscription\":\"{id}\",\"position\":\"{}\",\"redelivered\":{},\"event\":",
             pulled.delivery.display(pulled.recorded_at),
             pulled.token,
             pulled.attempt,
-            time::text(pulled.deadline),
             pulled.delivery.position,
             pulled.attempt > 1 || pulled.delivery.generation > 0,
         );
-        out.extend_from_slice(head.as_bytes());
         event::write(&mut out, event, shape);
         out.push(b'}');
     }

@@ -85,9 +85,10 @@ impl State {
             }
         }
         let window = self.windows.entry(name.clone()).or_default();
-        let changed = window.remember(identity, content, position, at, limits);
-        for chunk in changed {
-            self.touched.insert(Key::Dedupe(name.clone(), chunk));
+        let (grew, vanished) = window.remember(identity, content, position, at, limits);
+        self.touch(Key::Dedupe(name.clone(), grew));
+        for chunk in vanished {
+            self.touch(Key::Dedupe(name.clone(), chunk));
         }
     }
 
