@@ -16,12 +16,16 @@ fn filters(criterion: &mut Criterion) {
             index.insert(number, Filter::compile(&filter).expect("it is a filter"));
         }
         let mut matching = Vec::new();
-        group.bench_with_input(BenchmarkId::new("types that are not the event's", count), &count, |bencher, _| {
-            bencher.iter(|| {
-                matching.clear();
-                index.matching(&EventSubject::new(&event), &mut matching)
-            });
-        });
+        group.bench_with_input(
+            BenchmarkId::new("types that are not the event's", count),
+            &count,
+            |bencher, _| {
+                bencher.iter(|| {
+                    matching.clear();
+                    index.matching(&EventSubject::new(&event), &mut matching)
+                });
+            },
+        );
     }
     for (name, filter) in [
         ("equality", json!({"type": "TaskCompleted"})),

@@ -64,7 +64,12 @@ impl Load {
 
     /// Lets workers do all of the load together, and returns how many were done in a second, and what the server took for each, in
     /// microseconds.
-    pub(super) fn run<W: Worker + 'static>(&self, process: &Process, workers: Vec<W>, batch: u32) -> Result<(f64, f64)> {
+    pub(super) fn run<W: Worker + 'static>(
+        &self,
+        process: &Process,
+        workers: Vec<W>,
+        batch: u32,
+    ) -> Result<(f64, f64)> {
         let left = Arc::new(AtomicI64::new(self.events.into()));
         let cpu = process.cpu_seconds();
         let begun = Instant::now();

@@ -25,7 +25,8 @@ impl Process {
         let log = std::fs::File::create(dir.join("peer.log"))?;
         let program = command.get_program().to_string_lossy().into_owned();
         command.current_dir(dir).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).process_group(0);
-        let child = command.spawn().with_context(|| format!("`{program}` cannot be started: is it installed?"))?;
+        let child =
+            command.spawn().with_context(|| format!("`{program}` cannot be started: is it installed?"))?;
         let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
         let mut process = Process { child, group };
         let deadline = Instant::now() + PATIENCE;

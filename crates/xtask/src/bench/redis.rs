@@ -38,13 +38,27 @@ impl Peer for Redis {
         let port = free_port()?;
         let fsync = if self.sync == Sync::Always { "always" } else { "everysec" };
         let mut command = Command::new("redis-server");
-        command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "yes"]);
+        command.args([
+            "--port",
+            &port.to_string(),
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+            "--appendonly",
+            "yes",
+        ]);
         command.args(["--appendfsync", fsync, "--daemonize", "no", "--protected-mode", "yes"]);
         let process = Process::start(&mut command, dir.path(), port)?;
         let publishers = (0..load.publishers).map(|_| {
             let mut one = Vec::new();
             command_of(&mut one, &[b"XADD", b"bench", b"*", b"d", &load.data()]);
-            Ok(Publisher { wire: Wire::connect(port)?, batch: one.repeat(BATCH as usize), under_way: 0, window: load.window() })
+            Ok(Publisher {
+                wire: Wire::connect(port)?,
+                batch: one.repeat(BATCH as usize),
+                under_way: 0,
+                window: load.window(),
+            })
         });
         let (publish_per_second, publish_cpu_us) =
             load.run(&process, publishers.collect::<Result<Vec<_>>>()?, BATCH)?;
@@ -59,7 +73,17 @@ impl Peer for Redis {
             let count = PULL.to_string();
             command_of(
                 &mut read,
-                &[b"XREADGROUP", b"GROUP", b"all", name.as_bytes(), b"COUNT", count.as_bytes(), b"STREAMS", b"bench", b">"],
+                &[
+                    b"XREADGROUP",
+                    b"GROUP",
+                    b"all",
+                    name.as_bytes(),
+                    b"COUNT",
+                    count.as_bytes(),
+                    b"STREAMS",
+                    b"bench",
+                    b">",
+                ],
             );
             Ok(Consumer { wire: Wire::connect(port)?, read })
         });
@@ -81,7 +105,9 @@ impl Worker for Publisher {
         self.wire.send(&self.batch)?;
         self.under_way += wanted;
         let mut done = 0;
-        while self.under_way > self.window - BATCH.min(self.window) || (done > 0 && self.wire.has_more() && self.under_way > 0) {
+        while self.under_way > self.window - BATCH.min(self.window)
+            || (done > 0 && self.wire.has_more() && self.under_way > 0)
+        {
             reply(&mut self.wire)?;
             self.under_way -= 1;
             done += 1;

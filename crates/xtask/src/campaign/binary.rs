@@ -39,7 +39,9 @@ pub(crate) fn build_release() -> Result<PathBuf> {
 
 fn build_with(options: &[&str]) -> Result<PathBuf> {
     let mut command = cargo();
-    command.args(["build", "--package", "cantus-cli", "--message-format", "json-render-diagnostics"]).args(options);
+    command
+        .args(["build", "--package", "cantus-cli", "--message-format", "json-render-diagnostics"])
+        .args(options);
     let output = command.stderr(Stdio::inherit()).output().context("cargo cannot be started")?;
     if !output.status.success() {
         bail!("`cargo build --package cantus-cli` ended with {}", output.status);
