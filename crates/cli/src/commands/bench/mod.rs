@@ -125,14 +125,17 @@ impl Bench {
             return Ok(Site {
                 own: None,
                 client: context.client()?,
+                maker: Target::new(url, token.clone())?,
                 target: Target::new(url, token)?,
                 process: self.pid.map(Process),
                 run,
             });
         }
         let own = OwnServer::start(self.folder.as_deref(), context).await?;
+        // Publishing and consuming need no token here, and checking one is not what is measured.
         let (client, target) = (own.client()?, Target::new(own.url(), None)?);
-        Ok(Site { process: own.process(), client, target, run, own: Some(own) })
+        let maker = Target::new(own.url(), own.token()?)?;
+        Ok(Site { process: own.process(), client, target, maker, run, own: Some(own) })
     }
 
     async fn phases(&self, site: &mut Site, context: &Context) -> Result<Map<String, Value>> {

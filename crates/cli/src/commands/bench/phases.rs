@@ -78,6 +78,8 @@ pub(super) struct Site {
     pub(super) own: Option<OwnServer>,
     pub(super) client: Client,
     pub(super) target: Target,
+    /// The same, with the right to make subscriptions.
+    pub(super) maker: Target,
     pub(super) process: Option<Process>,
     /// What the names of topics and subscriptions begin with.
     pub(super) run: String,
@@ -329,9 +331,9 @@ impl Site {
                 let filter = json!({"from": "end", "filter": {"type": format!("Bench{number}")}});
                 let create = self.create(&format!("{name}.{number}"), topic, filter)?;
                 let body = serde_json::to_vec(&create)?;
-                requests.push(self.target.request("POST", "/v1/subscriptions", "application/json", &body));
+                requests.push(self.maker.request("POST", "/v1/subscriptions", "application/json", &body));
             }
-            let target = self.target.clone();
+            let target = self.maker.clone();
             makers.spawn(async move {
                 let mut connection = target.connect().await?;
                 for request in requests {

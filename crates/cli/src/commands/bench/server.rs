@@ -120,14 +120,19 @@ impl OwnServer {
         lines.into_iter().rev().collect::<Vec<_>>().join("; ")
     }
 
-    /// Returns a client with the right to do everything.
-    pub(super) fn client(&self) -> Result<Client> {
-        let builder = Client::builder().url(&self.url);
+    /// Returns the token with the right to do everything.
+    pub(super) fn token(&self) -> Result<Option<String>> {
         let file = token::dev_token_file(self.folder.path());
         let token =
             file.map(std::fs::read_to_string).transpose().context("the server's token cannot be read")?;
-        Ok(match token {
-            Some(token) => builder.token(token.trim()).build()?,
+        Ok(token.map(|token| token.trim().to_owned()))
+    }
+
+    /// Returns a client with the right to do everything.
+    pub(super) fn client(&self) -> Result<Client> {
+        let builder = Client::builder().url(&self.url);
+        Ok(match self.token()? {
+            Some(token) => builder.token(token).build()?,
             None => builder.build()?,
         })
     }
