@@ -183,7 +183,8 @@ impl Handle {
     /// When the server has too much to do or stops: then none was looked at.
     pub async fn settle_all(&self, settles: Vec<Settle>) -> Result<Vec<Result<Answer, Failed>>, Failed> {
         let (replies, answers) = oneshot::channel();
-        let settles = settles.into_iter().map(|settle| Command::Settle(Box::new(settle))).collect();
+        let settles =
+            settles.into_iter().map(|settle| self.audited(Command::Settle(Box::new(settle)))).collect();
         self.shared.mailbox.outcome(Item::Settles(settles, replies))?;
         answers.await.map_err(|_| Failed::Stopping)
     }
