@@ -52,7 +52,7 @@ impl Item {
     fn outcomes(&self) -> usize {
         match self {
             Item::Settles(settles, _) => settles.len().max(1),
-            Item::Command(..) | Item::Read(_) | Item::Offers(_) => 1,
+            Item::Command(..) | Item::Read(_) | Item::Offers(_) | Item::Freeze(..) => 1,
         }
     }
 }
