@@ -41,6 +41,7 @@
 
 mod agents;
 mod audit;
+mod backup;
 mod builder;
 mod bulk_operations;
 mod correlations;
@@ -60,6 +61,7 @@ mod transport;
 /// The types that go over the wire.
 pub use cantus_api as api;
 
+pub use backup::Archive;
 pub use builder::{Builder, DEFAULT_URL};
 pub use error::Error;
 pub use events::Follow;

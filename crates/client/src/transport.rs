@@ -255,7 +255,7 @@ impl Client {
         }
     }
 
-    fn failure(&self, error: reqwest::Error, timeout: Duration) -> Error {
+    pub(crate) fn failure(&self, error: reqwest::Error, timeout: Duration) -> Error {
         let url = self.url().to_owned();
         if error.is_timeout() && !error.is_connect() {
             return Error::Timeout { url, after: timeout };

@@ -120,8 +120,8 @@ pub(crate) struct Shared {
     pub(crate) bell: Bell,
     /// What the housekeeper has done and found.
     pub(crate) housekeeping: Status,
-    /// What is done to sealed data; None for an engine that has none.
-    pub(crate) log: Option<Arc<dyn Housekeeping>>,
+    /// What is done to sealed data.
+    pub(crate) log: Arc<dyn Housekeeping>,
     pub(crate) confine: Option<crate::delivery::confine::Confine>,
 }
 
@@ -382,7 +382,7 @@ impl Handle {
         let mut stopping = self.shared.stopping.subscribe();
         let over = self.shared.housekeeping.next_pass();
         self.shared.bell.ring();
-        if self.shared.log.is_some() {
+        if self.shared.housekeeping.is_kept() {
             tokio::select! {
                 () = over => {}
                 () = stops(&mut stopping) => {}
@@ -396,8 +396,8 @@ impl Handle {
         self.shared.mask.hidden()
     }
 
-    /// Returns what is done to sealed data; None when nothing is kept on disk.
-    pub fn log(&self) -> Option<Arc<dyn Housekeeping>> {
+    /// Returns what is done to sealed data.
+    pub fn log(&self) -> Arc<dyn Housekeeping> {
         self.shared.log.clone()
     }
 

@@ -16,7 +16,7 @@ use cantus_core::event::Event;
 use cantus_core::fact::Recorded;
 use cantus_core::topic::TopicName;
 use cantus_core::{Coordinator, Position, Refusal, Text, Timestamp};
-use cantus_engine::{AppendError, Checkpoint, Engine, Housekeeping};
+use cantus_engine::{AppendError, Checkpoint, Engine};
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
@@ -117,7 +117,7 @@ pub struct Config {
     /// Who watches.
     pub observer: Arc<dyn Observer>,
     /// What is done to sealed data, and how; None leaves everything as it is.
-    pub housekeeping: Option<(Arc<dyn Housekeeping>, housekeeping::Settings)>,
+    pub housekeeping: Option<housekeeping::Settings>,
     /// What clocks look at.
     pub time: Arc<dyn TimeSource>,
     /// Called when the log has failed: the process must end. The default ends it with exit code 70.
@@ -188,8 +188,8 @@ impl Made {
             confine: config.exec.as_ref().map(crate::delivery::confine::Confine::new),
             mask,
             bell: Bell::default(),
-            housekeeping: Status::default(),
-            log: config.housekeeping.as_ref().map(|(log, _)| log.clone()),
+            housekeeping: Status::of(config.housekeeping.is_some()),
+            log: engine.housekeeping(),
         });
         let (subjects, owed) = (feeder::Subjects::of(&coordinator.state), coordinator.owed());
         Self { handle: Handle { shared, call: None }, coordinator, subjects, owed, durable, engine }
@@ -291,8 +291,8 @@ impl Runtime {
         let feeder = Feeder::new(subjects, feeder_inbox, shared.reader.clone(), shared.clone());
         runtime.spawn("cantus-feeder", move || feeder.run())?;
         outside.effects(owed);
-        if let Some((log, settings)) = config.housekeeping {
-            let keeper = Keeper::new(shared, log, reader, settings);
+        if let Some(settings) = config.housekeeping {
+            let keeper = Keeper::new(shared, reader, settings);
             runtime.spawn("cantus-keeper", move || keeper.run())?;
         }
         if let Some(exec) = runtime.handle.exec() {

@@ -39,6 +39,8 @@ pub(crate) struct Census {
 pub(crate) struct Topic {
     pub(crate) name: TopicName,
     pub(crate) events: u64,
+    /// Events it ever had.
+    pub(crate) appended: u64,
     pub(crate) bytes: u64,
     last: Position,
 }
@@ -137,7 +139,13 @@ where
 
 impl Topic {
     fn of(name: &TopicName, it: &cantus_core::state::TopicState) -> Topic {
-        Topic { name: name.clone(), events: it.events, bytes: it.bytes, last: it.last.unwrap_or_default() }
+        Topic {
+            name: name.clone(),
+            events: it.events,
+            appended: it.events + it.gone.unwrap_or_default(),
+            bytes: it.bytes,
+            last: it.last.unwrap_or_default(),
+        }
     }
 }
 

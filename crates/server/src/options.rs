@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -56,6 +57,8 @@ pub struct ServerOptions {
     pub observation: Arc<Observation>,
     /// How long requests may go on after the server was asked to stop.
     pub drain: Duration,
+    /// Where backups lie while they are sent, on the file system of the log; None keeps nothing to back up.
+    pub backups: Option<PathBuf>,
 }
 
 /// For whom a server is.
@@ -143,6 +146,7 @@ impl ServerOptions {
             write_timeout: Duration::from_secs(30),
             observation: Arc::default(),
             drain: Duration::from_secs(10),
+            backups: None,
         }
     }
 

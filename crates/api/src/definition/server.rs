@@ -44,6 +44,9 @@ pub struct Server {
     /// How large things may be.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limits: Option<Limits>,
+    /// For how long what retention lets go is held all the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retention: Option<Retention>,
 }
 
 /// An incoming hook.
@@ -93,6 +96,21 @@ pub struct Dedupe {
     /// How many, default 1,000,000.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ids: Option<u32>,
+}
+
+/// For how long what retention lets go is held all the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Retention {
+    /// How long events are held for subscriptions that did not take them, once their time is over; default 7d.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_hold: Option<Duration>,
+    /// How many bytes are held for them; default 10GiB.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_hold_bytes: Option<Size>,
+    /// How long definitions, pauses and the like stay in the log; default 90d.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub history: Option<Duration>,
 }
 
 /// How large things may be. Defaults: event 1 MiB, batch 10,000 events or 8 MiB, JSON depth 128, attribute 4 KiB.

@@ -5,6 +5,7 @@
 
 mod agents;
 mod audit;
+mod backup;
 mod bench;
 mod bulk;
 mod check;
@@ -94,6 +95,8 @@ pub(crate) enum Command {
     /// Look at the log on disk, without a server
     #[command(subcommand)]
     Log(log::Verb),
+    Backup(backup::Backup),
+    Restore(backup::Restore),
     Doctor(doctor::Doctor),
     Health(health::Health),
     Bench(bench::Bench),
@@ -126,6 +129,8 @@ fn start(command: Command, context: &Context) -> Result<()> {
         Command::Init(command) => command.run(context),
         Command::Check(command) => command.run(context),
         Command::Log(verb) => verb.run(context),
+        Command::Restore(command) => command.run(context),
+        Command::Backup(command) => wait(command.run(context)),
         Command::Bench(command) => wait(command.run(context)),
         Command::Doctor(command) => wait(command.run(context)),
         Command::Schema(command) => command.run(context),

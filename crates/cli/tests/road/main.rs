@@ -6,6 +6,7 @@ mod bulk;
 mod definitions;
 mod examples;
 mod hostile;
+mod keeping;
 mod kill;
 mod production;
 mod sandbox;

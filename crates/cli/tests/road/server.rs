@@ -36,6 +36,11 @@ impl Server {
         Self::start_as("dev", file, path)
     }
 
+    /// A server that is not started yet.
+    pub(crate) fn not_started() -> Self {
+        Self::not_yet("dev", None, None)
+    }
+
     fn start_as(mode: &'static str, file: Option<&Path>, path: Option<String>) -> Self {
         let mut server = Self::not_yet(mode, file, path);
         server.begin();

@@ -143,6 +143,9 @@ pub struct TopicState {
     /// How many bytes were left when it was last compacted.
     #[n(8)]
     pub compacted_bytes: Option<u64>,
+    /// How many events it had that went.
+    #[n(9)]
+    pub gone: Option<u64>,
 }
 
 /// An accepted event that is published later.

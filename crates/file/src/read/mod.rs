@@ -26,7 +26,7 @@ use fields::Fields;
 
 /// Every key that is read, by what it belongs to, for comparing with the JSON Schema.
 #[cfg(test)]
-pub(crate) const KEYS: [(&str, &[&str]); 11] = [
+pub(crate) const KEYS: [(&str, &[&str]); 12] = [
     ("/properties", &document::SECTIONS),
     ("/$defs/topic/properties", &topic::TOPIC_KEYS),
     ("/$defs/agent/properties", &agent::AGENT_KEYS),
@@ -38,4 +38,5 @@ pub(crate) const KEYS: [(&str, &[&str]); 11] = [
     ("/$defs/token/properties", &server::TOKEN_KEYS),
     ("/$defs/server/properties/dedupe/properties", &server::DEDUPE_KEYS),
     ("/$defs/server/properties/limits/properties", &server::LIMIT_KEYS),
+    ("/$defs/server/properties/retention/properties", &server::RETENTION_KEYS),
 ];

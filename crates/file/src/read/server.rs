@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use cantus_api::definition::{
-    Dedupe, Duration, Hook, HookName, Limits, Permission, Server, Size, Token, TopicName,
+    Dedupe, Duration, Hook, HookName, Limits, Permission, Retention, Server, Size, Token, TopicName,
 };
 
 use crate::diagnostic::Fault;
@@ -12,7 +12,7 @@ use crate::yaml::{Node, Value};
 use super::{Fields, Reader, confinement};
 
 /// The keys of the server section.
-pub(super) const SERVER_KEYS: [&str; 11] = [
+pub(super) const SERVER_KEYS: [&str; 12] = [
     "listen",
     "hooks",
     "tokens",
@@ -24,6 +24,7 @@ pub(super) const SERVER_KEYS: [&str; 11] = [
     "max_hops",
     "dedupe",
     "limits",
+    "retention",
 ];
 /// The keys of a hook.
 pub(super) const HOOK_KEYS: [&str; 2] = ["topic", "secret_file"];
@@ -31,16 +32,21 @@ pub(super) const HOOK_KEYS: [&str; 2] = ["topic", "secret_file"];
 pub(super) const TOKEN_KEYS: [&str; 3] = ["name", "token_file", "may"];
 /// The keys of the dedupe window.
 pub(super) const DEDUPE_KEYS: [&str; 2] = ["window", "ids"];
+/// The keys of retention.
+pub(super) const RETENTION_KEYS: [&str; 3] = ["max_hold", "max_hold_bytes", "history"];
 /// The keys of the limits.
 pub(super) const LIMIT_KEYS: [&str; 5] =
     ["event_bytes", "batch_events", "batch_bytes", "json_depth", "attribute_bytes"];
 
 /// Returns the plain keys a variable can override: the words of the variable after `CANTUS_`, and the way to the key.
 pub(crate) fn overrides() -> Vec<(String, Vec<&'static str>)> {
-    let plain =
-        SERVER_KEYS.iter().copied().filter(|key| !matches!(*key, "hooks" | "tokens" | "dedupe" | "limits"));
+    let plain = SERVER_KEYS
+        .iter()
+        .copied()
+        .filter(|key| !matches!(*key, "hooks" | "tokens" | "dedupe" | "limits" | "retention"));
     let mut ways: Vec<Vec<&'static str>> = plain.map(|key| vec![key]).collect();
     ways.extend(DEDUPE_KEYS.iter().map(|key| vec!["dedupe", *key]));
+    ways.extend(RETENTION_KEYS.iter().map(|key| vec!["retention", *key]));
     ways.extend(LIMIT_KEYS.iter().map(|key| vec!["limits", *key]));
     ways.into_iter().map(|way| (way.join("_").to_uppercase(), way)).collect()
 }
@@ -66,6 +72,7 @@ pub(super) fn server(reader: &Reader<'_>, node: &Node) -> Option<Server> {
         max_hops: fields.get("max_hops").and_then(|node| reader.whole(node, "max_hops", 1..=10_000)),
         dedupe: fields.get("dedupe").and_then(|node| dedupe(reader, node)),
         limits: fields.get("limits").and_then(|node| limits(reader, node)),
+        retention: fields.get("retention").and_then(|node| retention(reader, node)),
     })
 }
 
@@ -202,6 +209,16 @@ fn dedupe(reader: &Reader<'_>, node: &Node) -> Option<Dedupe> {
     Some(Dedupe {
         window: fields.get("window").and_then(|node| reader.duration(node, "window", Duration::from_secs(1))),
         ids: fields.get("ids").and_then(|node| reader.whole(node, "ids", 1..=100_000_000)),
+    })
+}
+
+fn retention(reader: &Reader<'_>, node: &Node) -> Option<Retention> {
+    let fields = Fields::open(reader, node, "`retention`", &RETENTION_KEYS, &[])?;
+    let duration = |key| fields.get(key).and_then(|node| reader.duration(node, key, Duration::from_secs(1)));
+    Some(Retention {
+        max_hold: duration("max_hold"),
+        max_hold_bytes: fields.get("max_hold_bytes").and_then(|node| reader.size(node)),
+        history: duration("history"),
     })
 }
 

@@ -49,12 +49,8 @@ pub(crate) struct Keeper {
 }
 
 impl Keeper {
-    pub(crate) fn new(
-        shared: Arc<Shared>,
-        log: Arc<dyn Housekeeping>,
-        raw: Arc<dyn Reader>,
-        settings: Settings,
-    ) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, raw: Arc<dyn Reader>, settings: Settings) -> Self {
+        let log = shared.log.clone();
         Self {
             shared,
             log,

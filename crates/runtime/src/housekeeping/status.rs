@@ -11,12 +11,8 @@ pub struct Status {
     report: Mutex<Report>,
     /// How many passes were begun, and how many of them are over.
     passes: watch::Sender<(u64, u64)>,
-}
-
-impl Default for Status {
-    fn default() -> Self {
-        Self { report: Mutex::default(), passes: watch::Sender::new((0, 0)) }
-    }
+    /// Whether there is a housekeeper at all.
+    kept: bool,
 }
 
 /// What housekeeping has done since the start, and what stands in its way.
@@ -49,6 +45,15 @@ pub struct Report {
 }
 
 impl Status {
+    pub(crate) fn of(kept: bool) -> Self {
+        Self { report: Mutex::default(), passes: watch::Sender::new((0, 0)), kept }
+    }
+
+    /// Tells whether there is a housekeeper.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.kept
+    }
+
     /// Returns what there is to tell now.
     pub fn report(&self) -> Report {
         self.report.lock().unwrap_or_else(PoisonError::into_inner).clone()

@@ -12,7 +12,7 @@ use cantus_core::subscription::retry::{Class, Failure, Policy};
 use cantus_core::subscription::{Action, AfterDeadLetter, Order, Place, Subscription, SubscriptionId};
 use cantus_core::topic::{Pattern, Topic, TopicName};
 use cantus_core::{Refusal, Span, Text, hash};
-use cantus_engine::{Checkpoint, Engine, Housekeeping, Memory, MemoryCheckpoint};
+use cantus_engine::{Checkpoint, Engine, Memory, MemoryCheckpoint};
 use cantus_runtime::housekeeping::Settings;
 use cantus_runtime::{
     Answering, Config, Draft, Handle, MachineTime, Parts, Publishing, PulledEvent, Runtime, TimeSource, Wire,
@@ -123,11 +123,9 @@ impl Disk {
         Disk::Folder(Arc::new(tempfile::tempdir().expect("a temporary folder")))
     }
 
-    fn open(&self) -> (Box<dyn Engine>, Box<dyn Checkpoint>, Arc<dyn Housekeeping>) {
+    fn open(&self) -> (Box<dyn Engine>, Box<dyn Checkpoint>) {
         match self {
-            Disk::Memory(memory, checkpoint) => {
-                (Box::new(memory.clone()), Box::new(checkpoint.clone()), Arc::new(memory.clone()))
-            }
+            Disk::Memory(memory, checkpoint) => (Box::new(memory.clone()), Box::new(checkpoint.clone())),
             Disk::Folder(folder) => {
                 let options = cantus_engine::local::Options {
                     segment_bytes_first: 64 * 1024,
@@ -136,7 +134,7 @@ impl Disk {
                     ..cantus_engine::local::Options::default()
                 };
                 let opened = cantus_engine::open(folder.path(), options).expect("the log opens");
-                (opened.engine, opened.checkpoint, Arc::new(Memory::new()))
+                (opened.engine, opened.checkpoint)
             }
         }
     }
@@ -166,7 +164,7 @@ impl Given {
     }
 
     pub(crate) async fn start_at(disk: Disk, time: Arc<dyn TimeSource>) -> Self {
-        let (engine, checkpoint, log) = disk.open();
+        let (engine, checkpoint) = disk.open();
         let settings = Settings {
             // Nothing happens but when it is asked for.
             every: Duration::from_secs(24 * 3600),
@@ -181,7 +179,7 @@ impl Given {
             wire: Arc::new(Plain),
             exec: None,
             observer: cantus_runtime::observe::Unobserved::shared(),
-            housekeeping: Some((log, settings)),
+            housekeeping: Some(settings),
             time: time.clone(),
             on_broken: Box::new(|reason| panic!("the log failed: {reason}")),
         };

@@ -53,7 +53,7 @@ impl House {
 
     /// Closes the segment that is being written.
     async fn seal(&self, with: &str) {
-        self.given.handle.log().expect("it keeps house").request_seal();
+        self.given.handle.log().request_seal();
         self.given.publish(&[event(with)]).await;
     }
 
@@ -136,7 +136,7 @@ fn kept_for_an_hour() -> Topic {
 }
 
 fn disks() -> [Disk; 2] {
-    [Disk::default(), Disk::default()]
+    [Disk::default(), Disk::folder()]
 }
 
 #[tokio::test]

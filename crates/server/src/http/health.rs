@@ -114,6 +114,14 @@ async fn store(app: &App) -> Found {
     if damaged > 0 {
         words.push(format!("{damaged} places of the log are lost, `cantus log verify` says which"));
     }
+    let report = app.handle.housekeeping();
+    if !report.damage.is_empty() {
+        let places = report.damage.len();
+        words.push(format!("a look at the log has found damage in {places} places, see the server's log"));
+    }
+    if report.trouble.is_some() {
+        words.push("housekeeping can not do all it should, see the server's log".to_owned());
+    }
     if words.is_empty() { Found::Well } else { Found::Degraded(words.join("; ")) }
 }
 

@@ -65,15 +65,58 @@ async fn page(app: &App) -> String {
         // What is counted without state is still worth having.
         Err(failed) => tracing::debug!(%failed, "metrics without state"),
     }
+    housekeeping(&mut page, &app.handle.housekeeping());
     process::write(&mut page);
     app.metrics.write(&mut page);
     page.into_text()
 }
 
+/// Writes what housekeeping has done since the start.
+fn housekeeping(page: &mut Page, report: &cantus_runtime::housekeeping::Report) {
+    let counts = [
+        (
+            "cantus_events_trimmed_total",
+            "Events that went by the retention of their topic.",
+            report.events_trimmed,
+        ),
+        (
+            "cantus_events_compacted_total",
+            "Events that a later one of their key replaced.",
+            report.events_compacted,
+        ),
+        (
+            "cantus_log_segments_rewritten_total",
+            "Segments that were written anew.",
+            report.segments_rewritten,
+        ),
+        ("cantus_log_bytes_freed_total", "Bytes that came free by that.", report.bytes_freed),
+        ("cantus_log_scrubbed_bytes_total", "Bytes of the log that were looked at.", report.scrubbed_bytes),
+    ];
+    for (name, help, count) in counts {
+        page.family(name, "counter", help);
+        page.line(name, &[], count as f64);
+    }
+    one(
+        page,
+        "cantus_log_damaged_places",
+        "Places of the log that were found damaged.",
+        report.damage.len() as f64,
+    );
+    if let Some(at) = report.scrubbed_at {
+        let seconds = at.0 as f64 / 1000.0;
+        one(
+            page,
+            "cantus_log_scrubbed_timestamp_seconds",
+            "When all of the log was last looked at.",
+            seconds,
+        );
+    }
+}
+
 /// Writes what state knows.
 fn write(page: &mut Page, census: &Census, now: Timestamp) {
     let topics = || census.topics.iter();
-    Series::of(["topic"], topics().map(|it| ([it.name.as_str()], it.events as f64))).write(
+    Series::of(["topic"], topics().map(|it| ([it.name.as_str()], it.appended as f64))).write(
         page,
         "cantus_events_appended_total",
         "counter",

@@ -6,6 +6,7 @@
 mod agents;
 mod answer;
 mod audit;
+mod backup;
 mod bulk_operations;
 mod call;
 mod correlations;
@@ -66,6 +67,7 @@ pub(crate) fn routes() -> Vec<Route> {
         dead_letters::routes(),
         bulk_operations::routes(),
         erasures::routes(),
+        backup::routes(),
         agents::routes(),
         definitions::routes(),
         audit::routes(),

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use cantus_api::definition::Permission;
+use cantus_api::definition::{Permission, Retention};
 use cantus_api::error::Problem;
 use cantus_core::coordinator::Limits;
 use cantus_engine::local;
 use cantus_file::Loaded;
+use cantus_runtime::housekeeping::Settings;
 use cantus_runtime::{Config, ExecSettings, Handle, Runtime};
 use cantus_server::convert::definition::Defaults;
 use cantus_server::convert::wire::CloudEvents;
@@ -68,7 +69,7 @@ pub(super) async fn start_server(options: StartOptions, stop: impl Future<Output
             hidden: secrets(&options.server),
         }),
         observer: observation.clone(),
-        housekeeping: None,
+        housekeeping: Some(housekeeping(options.server.retention.as_ref())),
         time: std::sync::Arc::new(cantus_runtime::MachineTime),
         on_broken: Box::new(|_| std::process::exit(cantus_runtime::EXIT_BROKEN)),
     };
@@ -117,6 +118,29 @@ fn open(data_dir: &Path) -> Result<cantus_engine::Opened> {
     })
 }
 
+/// Returns the folder that backups lie in while they are sent. What an interrupted one left goes.
+fn backups(data_dir: &Path) -> PathBuf {
+    let folder = data_dir.join("backups");
+    if let Err(error) = std::fs::remove_dir_all(&folder)
+        && error.kind() != std::io::ErrorKind::NotFound
+    {
+        tracing::warn!(folder = %folder.display(), %error, "an interrupted backup could not be removed");
+    }
+    folder
+}
+
+/// Returns how housekeeping is done.
+fn housekeeping(given: Option<&Retention>) -> Settings {
+    let mut settings = Settings::default();
+    let span = |duration: cantus_api::definition::Duration| cantus_core::Span(duration.as_millis());
+    if let Some(given) = given {
+        settings.hold_age = given.max_hold.map_or(settings.hold_age, span);
+        settings.hold_bytes = given.max_hold_bytes.map_or(settings.hold_bytes, |size| size.bytes());
+        settings.history = given.history.map_or(settings.history, span);
+    }
+    settings
+}
+
 /// Half-alive servers are the worst kind: a panic in any thread ends the process.
 fn exit_on_panic() {
     let told = std::panic::take_hook();
@@ -137,6 +161,7 @@ fn server_options(
         Mode::Serve => ServerOptions::serve(address),
     };
     server.name = options.definitions.name.clone();
+    server.backups = Some(backups(&options.data_dir));
     server.hosts = given.allowed_hosts.clone();
     server.origins = given.allowed_origins.clone();
     server.dedupe = given.dedupe;

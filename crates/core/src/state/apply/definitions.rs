@@ -144,5 +144,6 @@ pub(super) fn new_topic(definition: Topic) -> TopicState {
         trimmed: None,
         compacted: None,
         compacted_bytes: None,
+        gone: None,
     }
 }

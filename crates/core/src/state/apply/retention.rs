@@ -30,6 +30,7 @@ impl State {
         self.touch(Key::Topic(fact.topic.clone()));
         let Some(topic) = self.topics.get_mut(&fact.topic) else { return };
         topic.events = topic.events.saturating_sub(fact.events);
+        topic.gone = Some(topic.gone.unwrap_or_default() + fact.events);
         topic.bytes = topic.bytes.saturating_sub(fact.bytes);
         topic.first = fact.first;
         topic.trimmed = topic.trimmed.max(fact.through);
@@ -51,6 +52,7 @@ impl State {
             // What its retention took was counted then.
             if topic.trimmed.is_none_or(|through| item.position > through) {
                 topic.events = topic.events.saturating_sub(1);
+                topic.gone = Some(topic.gone.unwrap_or_default() + 1);
                 topic.bytes = topic.bytes.saturating_sub(item.bytes);
             }
         }
