@@ -40,6 +40,10 @@ enum RowsError {
 /// What was rebuilt.
 pub(crate) struct Recovered {
     pub(crate) coordinator: Coordinator,
+    /// Parts of the log that were found lost, and why.
+    pub(crate) gaps: Vec<(Position, Position, String)>,
+    /// How many facts behind them could not be followed.
+    pub(crate) orphans: u64,
 }
 
 /// Rebuilds the state from the newest of what there is: a checkpoint, or a base if that has reached further (the
@@ -137,6 +141,7 @@ pub(crate) fn recover(
     state.streams_complete = state.position == Position(0);
     let from = state.position;
     let (mut replayed, mut orphans, mut gap) = (0u64, 0u64, false);
+    let mut gaps = Vec::new();
     loop {
         let budget = Budget { entries: 10_000, records: 10_000, bytes: 32 * 1024 * 1024 };
         let chunk = reader.read(state.position, &Selection::default(), budget)?;
@@ -155,6 +160,7 @@ pub(crate) fn recover(
                 Entry::Gap { from, to, cause, reason } => {
                     // What is removed on purpose lies before a base; without that it is missed like what was lost.
                     if *cause == GapCause::Damaged {
+                        gaps.push((*from, *to, reason.clone()));
                         tracing::error!(%from, %to, reason, "a part of the log is lost; recovery goes on behind it");
                     } else {
                         tracing::warn!(%from, %to, reason, "the state begins before facts that were removed");
@@ -172,7 +178,7 @@ pub(crate) fn recover(
     state.position = state.position.max(reader.durable());
     let took_ms = started.elapsed().as_millis() as u64;
     tracing::info!(checkpoint = %from, end = %state.position, replayed, orphans, took_ms, "state rebuilt");
-    Ok(Recovered { coordinator: Coordinator::new(state, limits) })
+    Ok(Recovered { coordinator: Coordinator::new(state, limits), gaps, orphans })
 }
 
 fn rows(checkpoint: &dyn Checkpoint) -> Result<State, RowsError> {

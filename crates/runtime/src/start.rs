@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cantus_core::agent::AgentName;
-use cantus_core::command::{Command, Start};
+use cantus_core::command::{Command, DeclareGap, Start};
 use cantus_core::coordinator::Limits;
 use cantus_core::effect::{Deliver, Effect};
 use cantus_core::event::Event;
@@ -253,6 +253,7 @@ impl Runtime {
             Some(settings) => Some(open_exec(settings).map_err(StartError::Attempts)?),
             None => None,
         };
+        let (gaps, orphans) = (recovered.gaps.clone(), recovered.orphans);
         let made = Made::of(engine, recovered, &config, exec, config.time.clone());
         let Made { handle, coordinator, subjects, owed, durable, engine } = made;
         let (shared, tasks) = (handle.shared.clone(), TaskTracker::new());
@@ -288,6 +289,7 @@ impl Runtime {
         let start = Start { version: Text::from(config.version), wall: shared.clock.wall() };
         let started = runtime.handle.submit(Command::Start(start)).await;
         started.map_err(|failed| StartError::Start(failed.to_string()))?;
+        declare_gaps(&runtime.handle, gaps, orphans).await?;
         let feeder = Feeder::new(subjects, feeder_inbox, shared.reader.clone(), shared.clone());
         runtime.spawn("cantus-feeder", move || feeder.run())?;
         outside.effects(owed);
@@ -344,6 +346,21 @@ impl Runtime {
             tracing::error!("stopping was interrupted");
         }
     }
+}
+
+/// Writes down what was found lost. It is said once, whoever starts again.
+async fn declare_gaps(
+    handle: &Handle,
+    gaps: Vec<(Position, Position, String)>,
+    orphans: u64,
+) -> Result<(), StartError> {
+    for (from, to, reason) in gaps {
+        let (reason, actor) = (Text::from(reason), Text::from("/cantus/recovery"));
+        let declare = DeclareGap { from, to, reason, orphans, actor };
+        let declared = handle.submit(Command::DeclareGap(declare)).await;
+        declared.map_err(|failed| StartError::Start(failed.to_string()))?;
+    }
+    Ok(())
 }
 
 /// Removes old files of attempts, until the server stops.

@@ -31,7 +31,7 @@ pub use name::{
 pub use retry::{
     Backoff, FailureClass, InvalidFailureClass, OutOfBounds, Retry, RetryPolicy, RetryPolicyParts,
 };
-pub use server::{Dedupe, Hook, Limits, Permission, Server, Token};
+pub use server::{Dedupe, Hook, Limits, Permission, Retention, Server, Token};
 pub use size::{InvalidSize, Size};
 pub use subscription::{AfterDeadLetter, InvalidStart, Order, Start, Subscription};
 pub use topic::{Topic, Validation};

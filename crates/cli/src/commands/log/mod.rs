@@ -1,5 +1,6 @@
 //! `cantus log`: the log on disk, without a server.
 
+mod repair;
 mod verify;
 
 use anyhow::Result;
@@ -11,12 +12,14 @@ use crate::context::Context;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
     Verify(verify::Verify),
+    Repair(repair::Repair),
 }
 
 impl Verb {
     pub(crate) fn run(self, context: &Context) -> Result<()> {
         match self {
             Verb::Verify(verify) => verify.run(context),
+            Verb::Repair(repair) => repair.run(context),
         }
     }
 }

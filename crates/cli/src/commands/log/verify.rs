@@ -55,7 +55,7 @@ impl Verify {
 }
 
 /// Returns the folder of the log: `FOLDER/log` if there is one, else the folder itself.
-fn log_folder(folder: &Path) -> Result<PathBuf> {
+pub(super) fn log_folder(folder: &Path) -> Result<PathBuf> {
     let below = folder.join("log");
     match (below.is_dir(), folder.is_dir()) {
         (true, _) => Ok(below),
