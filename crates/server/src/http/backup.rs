@@ -40,7 +40,7 @@ async fn backup(call: Call) -> Answered {
         return Err(Box::new(Problem::new(Code::NotAvailableYet, detail)));
     };
     let log = call.app.handle.log();
-    let aside = Aside(folder.join(ulid::Ulid::new().to_string()));
+    let aside = Aside(folder.join(ulid::Ulid::generate().to_string()));
     let made = tokio::task::spawn_blocking(move || copy(log.as_ref(), aside)).await;
     let aside = made.map_err(|_| failed("the copy was interrupted"))??;
     let (send, receive) = mpsc::channel(PIECES);

@@ -10,7 +10,7 @@ use cantus_api::error::Problem;
 use cantus_core::coordinator::Limits;
 use cantus_engine::local;
 use cantus_file::Loaded;
-use cantus_runtime::housekeeping::Settings;
+use cantus_runtime::housekeeping;
 use cantus_runtime::{Config, ExecSettings, Handle, Runtime};
 use cantus_server::convert::definition::Defaults;
 use cantus_server::convert::wire::CloudEvents;
@@ -69,7 +69,7 @@ pub(super) async fn start_server(options: StartOptions, stop: impl Future<Output
             hidden: secrets(&options.server),
         }),
         observer: observation.clone(),
-        housekeeping: Some(housekeeping(options.server.retention.as_ref())),
+        housekeeping: Some(kept(options.server.retention.as_ref())),
         time: std::sync::Arc::new(cantus_runtime::MachineTime),
         on_broken: Box::new(|_| std::process::exit(cantus_runtime::EXIT_BROKEN)),
     };
@@ -130,8 +130,8 @@ fn backups(data_dir: &Path) -> PathBuf {
 }
 
 /// Returns how housekeeping is done.
-fn housekeeping(given: Option<&Retention>) -> Settings {
-    let mut settings = Settings::default();
+fn kept(given: Option<&Retention>) -> housekeeping::Settings {
+    let mut settings = housekeeping::Settings::default();
     let span = |duration: cantus_api::definition::Duration| cantus_core::Span(duration.as_millis());
     if let Some(given) = given {
         settings.hold_age = given.max_hold.map_or(settings.hold_age, span);
