@@ -12,7 +12,7 @@ use super::given::{
 use crate::local::model_disk::{Faults, ModelDisk};
 use crate::local::{
     BackupError, Cause, Frame, FrameBuilder, GapCause, Housekeeper, Item, Log, ReadError, Reader,
-    RewriteError, Run, Sifted, verify,
+    RewriteError, Run, Sifted, repair, verify,
 };
 
 const RECORDS: u64 = 500;
@@ -498,6 +498,57 @@ proptest! {
         });
         check_rot(&disk, &expected)?;
     }
+}
+
+/// A repair leaves a whole log, says what is lost, and keeps the damaged files.
+fn check_repair(disk: &ModelDisk, expected: &[(u64, Result<Vec<u8>, GapCause>)], asides: usize) {
+    let describe = std::sync::Arc::new(describe);
+    let repaired = repair(Path::new(DIR), options(disk), describe.clone()).unwrap();
+    assert_eq!(repaired.aside.len(), asides, "{repaired:?}");
+    assert!(repaired.aside.iter().all(|path| disk.contents(path).is_some()));
+    let (log, recovered) = open(disk);
+    assert_eq!((recovered.damage, log.reader().damage()), (vec![], vec![]));
+    let seen = read(&log.reader()).unwrap();
+    for (position, was) in expected {
+        let is = &seen.iter().find(|(it, _)| it == position).expect("it is there or told").1;
+        let is_lost = repaired.lost.iter().any(|lost| lost.holds(*position));
+        assert!(
+            if is_lost { *is == Err(GapCause::Damaged) } else { is == was },
+            "position {position}: {repaired:?}"
+        );
+    }
+    drop(log);
+    let report = verify(disk, Path::new(DIR), &*describe, &mut |_, _| {}).unwrap();
+    assert_eq!(report.damage, vec![]);
+    let again = repair(Path::new(DIR), options(disk), describe).unwrap();
+    assert_eq!((again.lost, again.aside), (vec![], Vec::<PathBuf>::new()), "there is nothing left to repair");
+}
+
+#[test]
+fn a_repair_accepts_what_is_lost_and_keeps_everything_else() {
+    let disk = kept();
+    let expected = read(&open(&copy(&disk)).0.reader()).unwrap();
+    let all = segments(&disk);
+    disk.tamper(&all[1], |bytes| bytes[4096 + 300] ^= 1);
+    disk.tamper(all.last().unwrap(), |bytes| bytes[4096 + 300] ^= 1);
+    assert!(try_open(&disk).is_err(), "the newest segment is damaged");
+    check_repair(&disk, &expected, 2);
+}
+
+#[test]
+fn a_repair_goes_round_missing_and_swapped_segments() {
+    let disk = healthy();
+    let expected = read(&open(&copy(&disk)).0.reader()).unwrap();
+    let all = segments(&disk);
+    let (one, two) = (disk.contents(&all[1]).unwrap(), disk.contents(&all[2]).unwrap());
+    disk.tamper(&all[1], |bytes| *bytes = two);
+    disk.tamper(&all[2], |bytes| *bytes = one);
+    check_repair(&disk, &expected, 2);
+
+    let disk = healthy();
+    crate::local::Disk::unlink(&disk, &segments(&disk)[0]).unwrap();
+    crate::local::Disk::unlink(&disk, &segments(&disk)[2]).unwrap();
+    check_repair(&disk, &expected, 1);
 }
 
 #[test]
