@@ -10,6 +10,7 @@ use std::time::Duration;
 use cantus_core::command::{Answer, Command, Now, Pulled};
 use cantus_core::coordinator::{Stepped, Stop};
 use cantus_core::effect::Effect;
+use cantus_core::fact::Fact;
 use cantus_core::retention::Hidden;
 use cantus_core::row::{Key, Loaded};
 use cantus_core::state::Rows;
@@ -27,6 +28,8 @@ const TIMERS_MAX: usize = 1_024;
 const LEASES_MAX: usize = 2_048;
 /// How often a decision may ask for something to be loaded.
 const NEEDS_MAX: usize = 4;
+/// A checkpoint begins after so many bytes of facts, however few they are: the next start reads them again.
+const CHECKPOINT_BYTES: u64 = 64 * 1024 * 1024;
 /// How long the turn waits at most before it looks at clocks, space and cursors.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// The same as a span of log time.
@@ -80,6 +83,8 @@ pub(crate) struct Turn {
     /// Who waits for all state as of a position.
     freezes: Vec<(Position, SyncSender<Option<Box<dyn Frozen>>>)>,
     last_checkpoint: Position,
+    /// About how many bytes of facts there were since a checkpoint began.
+    bytes_since: u64,
     last_look: Timestamp,
     /// Timers rest until then: what one needs could not be read.
     timers_rest: Option<Timestamp>,
@@ -105,6 +110,7 @@ impl Turn {
             rows: None,
             freezes: Vec::new(),
             last_checkpoint,
+            bytes_since: 0,
             last_look,
             timers_rest: None,
             surroundings,
@@ -135,6 +141,7 @@ impl Turn {
         self.timers_and_leases(&mut batch);
         self.look(&mut batch, taken.closing && taken.empty);
         self.shared.admission.follow(&self.coordinator.state);
+        self.bytes_since += batch.facts.iter().map(|recorded| weight(&recorded.fact)).sum::<u64>();
         batch
     }
 
@@ -388,8 +395,11 @@ impl Turn {
             return;
         }
         let asked = self.freezes.iter().any(|(at_least, _)| *at_least > self.last_checkpoint);
-        if asked || state.position.0 - self.last_checkpoint.0 >= self.surroundings.pace.checkpoint_facts {
+        let lag = state.position.0 - self.last_checkpoint.0;
+        let many = lag >= self.surroundings.pace.checkpoint_facts || self.bytes_since >= CHECKPOINT_BYTES;
+        if asked || many {
             state.begin_checkpoint();
+            self.bytes_since = 0;
         }
         if let Some(complete) = state.step_checkpoint(self.surroundings.pace.checkpoint_step) {
             self.rows = Some(complete);
@@ -439,5 +449,15 @@ impl Turn {
             let reason = telemetry::chain(&error);
             tracing::error!(reason, "the checkpoint was not closed; the next start replays more");
         }
+    }
+}
+
+/// About how many bytes a fact takes in the log.
+fn weight(fact: &Fact) -> u64 {
+    const OTHERS: u64 = 256;
+    match fact {
+        Fact::EventPublished(published) => published.event.weight() as u64,
+        Fact::EventDeferred(deferred) => deferred.event.weight() as u64,
+        _ => OTHERS,
     }
 }
