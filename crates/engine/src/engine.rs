@@ -71,10 +71,6 @@ pub enum ReadError {
 }
 
 /// What is met when reading.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "almost every entry is a fact; a box each would cost more than a rare gap's room"
-)]
 #[derive(Clone, Debug, PartialEq)]
 pub enum Entry {
     /// A fact.
