@@ -67,6 +67,7 @@ macro_rules! held {
     (TopicDeclared) => { Box<TopicDeclared> };
     (SubscriptionDeclared) => { Box<SubscriptionDeclared> };
     (DeliveryFailed) => { Box<DeliveryFailed> };
+    (BulkStarted) => { Box<BulkStarted> };
     ($name:ident) => { $name };
 }
 
