@@ -955,6 +955,7 @@ fn a_delivery_that_is_given_up_lets_the_next_one_of_its_key_go() {
     };
     let items = Items::Deliveries(vec![waiting(&world, 0), waiting(&world, 1)]);
     world.start_bulk(bulk_operation::Action::GiveUp, items, Pace { batch: 2, rest: Span(700) });
+    world.turn();
     world.make(&Move::Pull(3));
     let pulled: Vec<_> = world.pulled.iter().map(|pulled| pulled.delivery).collect();
     assert_eq!(pulled, [waiting(&world, 2)]);
