@@ -45,8 +45,6 @@ pub(crate) struct Given {
 pub(crate) struct Told<'a> {
     pub(crate) request: &'a Request,
     pub(crate) answer: &'a Result<Answer, Failed>,
-    /// True when a sync has failed since the process started.
-    pub(crate) after_failed_sync: bool,
 }
 
 /// A promise.

@@ -16,6 +16,16 @@ impl World {
         if self.trouble()? {
             return self.after();
         }
+        if !self.is_up() {
+            // Nobody can ask for anything before the start is durable.
+            match self.chance.weighted(&[5, 5, 1, 1]) {
+                0 => self.turn(),
+                1 => self.write(),
+                2 => self.feed(),
+                _ => self.pass(),
+            }
+            return self.after();
+        }
         let operators = &self.settings.operators;
         if self.is_set_up && operators.share > 0 && self.chance.permille(operators.share) {
             self.operate()?;
@@ -42,6 +52,11 @@ impl World {
             return Err(Violation::new("a checkpoint is never ahead of the log", ahead));
         }
         self.end_if_broken()
+    }
+
+    /// Tells whether the node takes requests.
+    pub(super) fn is_up(&mut self) -> bool {
+        self.node.as_mut().is_some_and(Node::is_started)
     }
 
     fn node(&mut self) -> Option<&mut Node> {

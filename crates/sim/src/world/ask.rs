@@ -135,10 +135,7 @@ impl World {
             _ if in_doubt => self.judge.fated(&request, |_| Fate::InDoubt),
             _ => self.judge.fated(&request, |_| Fate::Refused),
         }
-        // A sync of a file that is no truth may fail without harm; one of the log ends the node.
-        let is_broken = self.node.as_ref().is_some_and(|node| node.broken().is_some());
-        let after_failed_sync = self.faults.failing_sync.is_some() && self.disk.has_struck() && is_broken;
-        self.judge.answered(&Told { request: &request, answer: &answer, after_failed_sync })?;
+        self.judge.answered(&Told { request: &request, answer: &answer })?;
         if in_doubt {
             let waiting = None;
             return self.no_answer(request, waiting, who);

@@ -43,6 +43,10 @@ impl World {
             self.after()?;
             return Ok(true);
         }
+        if !self.is_up() {
+            self.settle_node()?;
+            return Ok(true);
+        }
         let before = (self.judge.model.end, self.counts.answers, self.counts.given);
         if !self.is_set_up {
             self.publish()?;

@@ -202,8 +202,9 @@ impl World {
         if armed == Armed::Sync {
             self.counts.failed_syncs += 1;
             let broken = self.node.as_ref().is_none_or(|node| node.broken().is_some());
-            // A sync of a file that is no truth, such as an index, may fail without harm.
-            if !broken {
+            // A sync of a file that is no truth, such as an index, may fail without harm. If it was the log's, a loss of
+            // power shows it.
+            if !broken && self.chance.flip() {
                 self.tell("a sync failed that nothing rests on".to_owned());
                 self.set_faults(Faults::default());
                 return Ok(());
