@@ -975,3 +975,17 @@ fn a_delivery_that_is_hastened_is_tried_before_its_retry_was_due() {
     world.make(&Move::Pull(1));
     assert_eq!(world.pulled.len(), 1);
 }
+
+#[test]
+fn cursors_are_not_written_down_because_cursors_were() {
+    let mut world = World::new();
+    world.make(&Move::Publish { id: 1, key: None, priority: 2, stream: false, later: false });
+    for _ in 0..10 {
+        world.make(&Move::Feed);
+        let (now, mut stepped) = (world.now(), Stepped::default());
+        world.coordinator.note_quiet_cursors(now, 1, &mut stepped).expect("cursors can be written");
+        world.take(stepped);
+    }
+    let moved = world.log.iter().filter(|recorded| matches!(recorded.fact, Fact::CursorMoved(_)));
+    assert!(moved.count() <= 2, "a quiet log grows for ever");
+}

@@ -20,7 +20,10 @@ impl Invariant for SyncsAreHonest {
         };
         let ahead = receipts.iter().find(|receipt| receipt.position > model.end);
         hold(ahead.is_none(), || {
-            format!("request {} is answered with {ahead:?}, the log is durable up to {}", told.request.number, model.end)
+            format!(
+                "request {} is answered with {ahead:?}, the log is durable up to {}",
+                told.request.number, model.end
+            )
         })
     }
 }

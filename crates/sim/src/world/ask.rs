@@ -26,6 +26,8 @@ pub(super) enum Who {
     /// A worker, and what it holds when it answers.
     Worker(usize, Option<Held>),
     Pusher(Box<Running>),
+    /// A worker that waits no longer.
+    Leaves(usize),
     Operator,
     SetUp,
 }
@@ -157,6 +159,11 @@ impl World {
             }
             (Who::Worker(index, held), answer) => self.worker_told(index, held, answer),
             (Who::Pusher(running), answer) => self.pusher_told(*running, answer),
+            (Who::Leaves(index), _) => {
+                // What was leased just before is still taken.
+                self.look_at_places()?;
+                self.workers[index].place = None;
+            }
             (Who::Operator, Err(Failed::Unreadable(reason))) => {
                 return Err(Violation::new("what is stored can be read", reason));
             }
@@ -185,7 +192,7 @@ impl World {
                 self.workers[index].held.extend(held);
             }
             // The next start owes it again.
-            Who::Pusher(_) | Who::Operator | Who::SetUp => {}
+            Who::Pusher(_) | Who::Leaves(_) | Who::Operator | Who::SetUp => {}
         }
         Ok(())
     }

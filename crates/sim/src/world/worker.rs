@@ -56,14 +56,14 @@ impl World {
         let worker = &self.workers[index];
         let subscription = worker.subscription.clone();
         if let Some(place) = &worker.place {
-            if self.chance.permille(150) && !worker.asks {
+            if !worker.asks && (self.is_kind || self.chance.permille(150)) {
                 let stop = Command::StopWaiting { subscription, waiter: place.waiter };
                 // What was leased just before is still taken.
                 let sent = node.send(stop);
                 let what = What::Operate { drafts: Vec::new() };
                 let request = self.request(what);
                 self.tell(format!("request {}: worker {index} waits no longer", request.number));
-                return self.sent(request, sent, Who::Operator);
+                return self.sent(request, sent, Who::Leaves(index));
             }
             return Ok(());
         }

@@ -48,7 +48,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     shown(&mut command)
 }
 
-/// Runs so many seeds as cargo builds them for development, one after the other.
+/// Runs so many seeds as cargo builds them for development, one after the other; each lives half as long as in a campaign.
 ///
 /// # Errors
 /// When a promise was broken; its seed and its steps are printed.
