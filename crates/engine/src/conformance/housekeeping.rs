@@ -158,7 +158,7 @@ pub(super) fn forgotten_facts_leave_nothing(storage: &dyn Storage) {
     let (mut engine, mut checkpoint) = storage.open();
     let all = sealed_log(&mut *engine);
     two_bases(&*engine, &mut *checkpoint);
-    let goes = |it: &Recorded| it.position.0 % 3 != 0 && it.position.0 < 200;
+    let goes = |it: &Recorded| !it.position.0.is_multiple_of(3) && it.position.0 < 200;
     rewrite_all(&*engine.housekeeping(), |it| if goes(it) { Keep::Forget } else { Keep::Keep });
     let expected: Vec<Recorded> = all.iter().filter(|it| !goes(it)).cloned().collect();
     let entries = read(&*engine.reader(), None);

@@ -89,10 +89,13 @@ fn base(keeping: &Housekeeper, reached: u64, rows: u8) -> Result<(), crate::loca
     written.map(|_| ())
 }
 
+/// What a reader is given, by position.
+type Found = Vec<(u64, Result<Vec<u8>, GapCause>)>;
+
 /// What a reader is given, by position: a record's bytes, or why it is gone.
-fn read(reader: &Reader) -> Result<Vec<(u64, Result<Vec<u8>, GapCause>)>, String> {
+fn read(reader: &Reader) -> Result<Found, String> {
     let mut seen = Vec::new();
-    let gone = |run: &Run, seen: &mut Vec<(u64, Result<Vec<u8>, GapCause>)>| {
+    let gone = |run: &Run, seen: &mut Found| {
         let cause = run.cause_for(None).expect("a run has a cause");
         seen.extend((run.first..=run.last).map(|position| (position, Err(cause))));
     };
@@ -149,7 +152,7 @@ fn check_seen(reader: &Reader, end: u64, may_go: &dyn Fn(u64) -> bool) -> Result
 }
 
 fn goes(position: u64) -> bool {
-    position < 180 && position % 5 != 0
+    position < 180 && !position.is_multiple_of(5)
 }
 
 /// A morning of housekeeping, with a writer at work; until something fails. Returns what was answered.
@@ -570,8 +573,7 @@ fn a_scrub_finds_rot_in_segments_and_bases_that_nobody_reads() {
     assert_eq!(all(&keeping), []);
     let segment = segments(&disk)[1].clone();
     disk.tamper(&segment, |bytes| bytes[4096 + 200] ^= 1);
-    let newest =
-        disk.paths().into_iter().filter(|it| it.extension().is_some_and(|it| it == "base")).next_back();
+    let newest = disk.paths().into_iter().rfind(|it| it.extension().is_some_and(|it| it == "base"));
     disk.tamper(&newest.unwrap(), |bytes| bytes[5000] ^= 1);
     let found = all(&keeping);
     assert_eq!(found.iter().map(|damage| damage.cause).collect::<Vec<_>>(), [Cause::Frame, Cause::Base]);
