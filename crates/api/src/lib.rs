@@ -21,6 +21,7 @@ pub mod json;
 pub mod list;
 pub mod pull;
 pub mod receipt;
+pub mod signature;
 pub mod status;
 pub mod stream;
 pub mod subscription;

@@ -187,6 +187,31 @@ pub struct SeekResult {
     pub dry_run: bool,
 }
 
+/// What a test of a webhook came to. It is no delivery: nothing was counted, retried or published.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WebhookTest {
+    /// Whether a delivery would have been acknowledged.
+    pub acknowledged: bool,
+    /// The status that was answered, if one was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// How long it took.
+    pub duration_ms: u64,
+    /// The class of the failure, as retry policies name it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<String>,
+    /// Why it failed, or why the answer would be refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// The end of the answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<String>,
+    /// How many events the answer holds.
+    pub events: u64,
+    /// The id of the event that was sent.
+    pub event: String,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use cantus_api::List;
 use cantus_api::pull::{Leased, PullRequest, Pulled};
-use cantus_api::subscription::{Create, PauseRequest, Seek, SeekResult, Subscription, SubscriptionsQuery};
+use cantus_api::subscription::{
+    Create, PauseRequest, Seek, SeekResult, Subscription, SubscriptionsQuery, WebhookTest,
+};
 use cantus_api::time::Span;
 use reqwest::Method;
 
@@ -84,6 +86,18 @@ impl Client {
     pub async fn seek_subscription(&self, id: &str, seek: &Seek) -> Result<SeekResult, Error> {
         let (agent, name) = parts(id)?;
         self.post(&["v1", "subscriptions", agent, name, "seek"], seek).await
+    }
+
+    /// Sends a test event to the receiver of a webhook subscription, and returns what came of it. Needs the right `operate`.
+    ///
+    /// # Errors
+    ///
+    /// `SUBSCRIPTION_UNKNOWN`, `SUBSCRIPTION_INVALID` when it is no webhook.
+    pub async fn test_webhook(&self, id: &str) -> Result<WebhookTest, Error> {
+        let (agent, name) = parts(id)?;
+        // A receiver may take as long as its subscription allows.
+        let wait = Duration::from_secs(600);
+        self.post_waiting(&["v1", "subscriptions", agent, name, "test"], &empty(), wait).await
     }
 
     /// Takes deliveries from an inbox, `max` at most, and waits for the first one that long (30 s at most). Each is leased to the

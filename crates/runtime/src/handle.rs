@@ -123,6 +123,7 @@ pub(crate) struct Shared {
     /// What is done to sealed data.
     pub(crate) log: Arc<dyn Housekeeping>,
     pub(crate) confine: Option<crate::delivery::confine::Confine>,
+    pub(crate) webhooks: Option<crate::delivery::webhook::Webhooks>,
 }
 
 /// How often an answer that was checked against definitions which changed meanwhile is checked again.
@@ -424,6 +425,11 @@ impl Handle {
 
     pub(crate) fn confine(&self) -> Option<&crate::delivery::confine::Confine> {
         self.shared.confine.as_ref()
+    }
+
+    /// Returns what sends webhooks.
+    pub fn webhooks(&self) -> Option<&crate::delivery::webhook::Webhooks> {
+        self.shared.webhooks.as_ref()
     }
 
     pub(crate) fn answer_pull(&self, waiter: u64, deliveries: Vec<Pulled>) {

@@ -24,6 +24,7 @@ use crate::admission::{Admission, Draft};
 use crate::clock::{Clock, TimeSource};
 use crate::delivery::Workers;
 use crate::delivery::exec::{Exec, Keep};
+use crate::delivery::webhook::{WebhookSettings, Webhooks};
 use crate::feeder::{self, Feeder};
 use crate::handle::{Handle, Shared};
 use crate::housekeeping::{self, Bell, Keeper, Mask, Masked, Status};
@@ -120,6 +121,8 @@ pub struct Config {
     pub housekeeping: Option<housekeeping::Settings>,
     /// What clocks look at.
     pub time: Arc<dyn TimeSource>,
+    /// Set when webhooks may be sent.
+    pub webhooks: Option<WebhookSettings>,
     /// Called when the log has failed: the process must end. The default ends it with exit code 70.
     pub on_broken: Box<dyn Fn(&str) + Send + Sync>,
 }
@@ -190,6 +193,9 @@ impl Made {
             bell: Bell::default(),
             housekeeping: Status::of(config.housekeeping.is_some()),
             log: engine.housekeeping(),
+            housekeeping: Status::default(),
+            log: config.housekeeping.as_ref().map(|(log, _)| log.clone()),
+            webhooks: config.webhooks.clone().map(Webhooks::new),
         });
         let (subjects, owed) = (feeder::Subjects::of(&coordinator.state), coordinator.owed());
         Self { handle: Handle { shared, call: None }, coordinator, subjects, owed, durable, engine }

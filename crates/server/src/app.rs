@@ -61,7 +61,11 @@ impl App {
             bodies: Bodies::new(options.body_bytes_in_flight, options.body_timeout),
             answers: Answers::default(),
             metrics: Metrics::default(),
-            defaults: Defaults { sandbox: options.sandbox, dedupe: options.dedupe },
+            defaults: Defaults {
+                sandbox: options.sandbox,
+                webhooks: options.webhooks.clone(),
+                dedupe: options.dedupe,
+            },
             draining,
             reads: Semaphore::new(READS_MAX),
             options,

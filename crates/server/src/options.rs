@@ -9,6 +9,9 @@ use std::time::Duration;
 
 use cantus_api::definition::{Dedupe, Permission, Sandbox};
 use cantus_api::event::Limits;
+use cantus_runtime::delivery::webhook::Guard;
+
+use crate::convert::webhook::WebhookRules;
 
 use crate::observe::Observation;
 
@@ -43,6 +46,8 @@ pub struct ServerOptions {
     pub sandbox: Option<Sandbox>,
     /// How long and how many event ids are remembered per topic; as usual when absent.
     pub dedupe: Option<Dedupe>,
+    /// What webhooks are allowed.
+    pub webhooks: WebhookRules,
     /// How many connections are held at once; further ones wait to be accepted.
     pub connections_max: usize,
     /// How many bytes of bodies are held at once, over all requests.
@@ -139,6 +144,10 @@ impl ServerOptions {
             allow_remote_exec: false,
             sandbox: Some(Sandbox::None),
             dedupe: None,
+            webhooks: WebhookRules {
+                guard: Guard { allow_private: true, ..Guard::default() },
+                ..WebhookRules::default()
+            },
             connections_max: 4096,
             body_bytes_in_flight: 256 << 20,
             header_timeout: Duration::from_secs(10),
@@ -152,6 +161,11 @@ impl ServerOptions {
 
     /// Returns the options of `cantus serve`. Without tokens it refuses to listen.
     pub fn serve(listen: SocketAddr) -> ServerOptions {
-        ServerOptions { mode: Mode::Serve, sandbox: None, ..ServerOptions::dev(listen) }
+        ServerOptions {
+            mode: Mode::Serve,
+            sandbox: None,
+            webhooks: WebhookRules::default(),
+            ..ServerOptions::dev(listen)
+        }
     }
 }

@@ -9,14 +9,19 @@ use serde::{Deserialize, Serialize};
 
 use super::confinement::{ExecLimits, Network, Sandbox};
 use super::exec::{Exec, OnSuccess, Stdin};
-use super::{AgentPattern, Duration, EventType, Subscription};
+use super::{
+    AgentPattern, Duration, EventType, HeaderKey, HeaderTemplate, Subscription, Variable, Webhook,
+    WebhookMode, WebhookUrl,
+};
 
-/// What a subscription does with each event: `exec`, `inbox`, `publish` or `pause`.
+/// What a subscription does with each event: `exec`, `webhook`, `inbox`, `publish` or `pause`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(into = "Written")]
 pub enum Action {
     /// Runs a program.
     Exec(Exec),
+    /// Sends it to a URL.
+    Webhook(Box<Webhook>),
     /// Waits until the agent comes for it.
     Inbox(Inbox),
     /// Publishes another event: routes or transforms.
@@ -36,6 +41,7 @@ impl Action {
     pub fn key(&self) -> &'static str {
         match self {
             Self::Exec(_) => "exec",
+            Self::Webhook(_) => "webhook",
             Self::Inbox(_) => "inbox",
             Self::Publish(_) => "publish",
             Self::Pause(_) => "pause",
@@ -46,6 +52,7 @@ impl Action {
     pub fn concurrency(&self) -> Option<u32> {
         match self {
             Self::Exec(exec) => exec.concurrency,
+            Self::Webhook(webhook) => webhook.concurrency,
             _ => None,
         }
     }
@@ -55,7 +62,7 @@ impl Action {
         match self {
             Self::Exec(_) => 4,
             Self::Inbox(_) => 256,
-            Self::Publish(_) | Self::Pause(_) => 32,
+            Self::Webhook(_) | Self::Publish(_) | Self::Pause(_) => 32,
         }
     }
 }
@@ -160,12 +167,14 @@ fn at_least_one<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<AgentP
     Ok(agents)
 }
 
-/// An action as it is written: one key says which it is, the others belong to exec.
+/// An action as it is written: one key says which it is, the others belong to exec or to webhook.
 #[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     exec: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    webhook: Option<WebhookUrl>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     inbox: Option<Inbox>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -198,6 +207,22 @@ struct Written {
     limits: Option<ExecLimits>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     concurrency: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    secret: Option<Variable>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    secrets: Vec<Variable>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    secret_file: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    mode: Option<WebhookMode>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    headers: BTreeMap<HeaderKey, HeaderTemplate>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    allow_private: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    handshake: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ca_file: Option<String>,
 }
 
 impl From<Action> for Written {
@@ -220,6 +245,19 @@ impl From<Action> for Written {
                 concurrency: exec.concurrency,
                 ..Self::default()
             },
+            Action::Webhook(webhook) => Self {
+                webhook: Some(webhook.url),
+                secrets: webhook.secrets,
+                secret_file: webhook.secret_file,
+                mode: Some(webhook.mode),
+                headers: webhook.headers,
+                timeout: Some(webhook.timeout),
+                allow_private: webhook.allow_private.then_some(true),
+                handshake: webhook.handshake.then_some(true),
+                ca_file: webhook.ca_file,
+                concurrency: webhook.concurrency,
+                ..Self::default()
+            },
             Action::Inbox(inbox) => Self { inbox: Some(inbox), ..Self::default() },
             Action::Publish(publish) => Self { publish: Some(publish), ..Self::default() },
             Action::Pause(pause) => Self { pause: Some(pause), ..Self::default() },
@@ -233,18 +271,33 @@ impl TryFrom<Written> for Action {
     fn try_from(mut written: Written) -> Result<Self, String> {
         let kinds = [
             written.exec.is_some(),
+            written.webhook.is_some(),
             written.inbox.is_some(),
             written.publish.is_some(),
             written.pause.is_some(),
         ];
         if kinds.iter().filter(|given| **given).count() != 1 {
-            return Err("an action has exactly one of `exec`, `inbox`, `publish` and `pause`".to_owned());
+            return Err(
+                "an action has exactly one of `exec`, `webhook`, `inbox`, `publish` and `pause`".to_owned()
+            );
         }
         if let Some(argv) = written.exec.take() {
+            if let Some(key) = written.webhook_only() {
+                return Err(format!("`{key}` belongs to an action with `webhook`"));
+            }
             return exec(argv, written).map(Self::Exec);
         }
         if let Some(key) = written.exec_only() {
             return Err(format!("`{key}` belongs to an action with `exec`"));
+        }
+        if let Some(url) = written.webhook.take() {
+            return webhook(url, written).map(|webhook| Self::Webhook(Box::new(webhook)));
+        }
+        if let Some(key) = written.webhook_only() {
+            return Err(format!("`{key}` belongs to an action with `webhook`"));
+        }
+        if let Some(key) = written.pushed_only() {
+            return Err(format!("`{key}` belongs to an action with `exec` or `webhook`"));
         }
         Ok(match (written.inbox, written.publish, written.pause) {
             (Some(inbox), _, _) => Self::Inbox(inbox),
@@ -264,18 +317,74 @@ impl Written {
             (!self.pass_env.is_empty(), "pass_env"),
             (self.stdin.is_some(), "stdin"),
             (self.prompt.is_some(), "prompt"),
-            (self.timeout.is_some(), "timeout"),
             (self.on_success.is_some(), "on_success"),
             (self.sandbox.is_some(), "sandbox"),
             (self.network.is_some(), "network"),
             (!self.readable.is_empty(), "readable"),
             (!self.writable.is_empty(), "writable"),
             (self.limits.is_some(), "limits"),
-            (self.concurrency.is_some(), "concurrency"),
         ]
         .into_iter()
         .find_map(|(given, key)| given.then_some(key))
     }
+
+    /// Returns a key that only webhook understands, if one is given.
+    fn webhook_only(&self) -> Option<&'static str> {
+        [
+            (self.secret.is_some(), "secret"),
+            (!self.secrets.is_empty(), "secrets"),
+            (self.secret_file.is_some(), "secret_file"),
+            (self.mode.is_some(), "mode"),
+            (!self.headers.is_empty(), "headers"),
+            (self.allow_private.is_some(), "allow_private"),
+            (self.handshake.is_some(), "handshake"),
+            (self.ca_file.is_some(), "ca_file"),
+        ]
+        .into_iter()
+        .find_map(|(given, key)| given.then_some(key))
+    }
+
+    /// Returns a key that exec and webhook both understand, if one is given.
+    fn pushed_only(&self) -> Option<&'static str> {
+        [(self.timeout.is_some(), "timeout"), (self.concurrency.is_some(), "concurrency")]
+            .into_iter()
+            .find_map(|(given, key)| given.then_some(key))
+    }
+}
+
+fn webhook(url: WebhookUrl, written: Written) -> Result<Webhook, String> {
+    let timeout = written.timeout.unwrap_or(Webhook::DEFAULT_TIMEOUT);
+    if timeout.is_zero() || timeout > Webhook::MAX_TIMEOUT {
+        return Err(format!(
+            "`timeout` of a webhook can be up to {}; a receiver that needs longer answers 202",
+            Webhook::MAX_TIMEOUT
+        ));
+    }
+    if written.concurrency.is_some_and(|number| !(1..=Subscription::MAX_CONCURRENCY).contains(&number)) {
+        return Err(format!("`concurrency` can be 1 to {}", Subscription::MAX_CONCURRENCY));
+    }
+    let secrets: Vec<Variable> = written.secret.into_iter().chain(written.secrets).collect();
+    if secrets.len() > Webhook::MAX_SECRETS {
+        return Err(format!("a webhook is signed with at most {} secrets", Webhook::MAX_SECRETS));
+    }
+    if written.headers.len() > Webhook::MAX_HEADERS {
+        return Err(format!("a webhook has at most {} further headers", Webhook::MAX_HEADERS));
+    }
+    for (key, value) in &written.headers {
+        key.check(value).map_err(|wrong| wrong.to_string())?;
+    }
+    Ok(Webhook {
+        url,
+        secrets,
+        secret_file: written.secret_file,
+        mode: written.mode.unwrap_or_default(),
+        headers: written.headers,
+        timeout,
+        allow_private: written.allow_private.unwrap_or_default(),
+        handshake: written.handshake.unwrap_or_default(),
+        ca_file: written.ca_file,
+        concurrency: written.concurrency,
+    })
 }
 
 fn exec(argv: Vec<String>, written: Written) -> Result<Exec, String> {
@@ -318,7 +427,7 @@ impl<'de> Deserialize<'de> for Action {
         impl<'de> Visitor<'de> for WordOrMap {
             type Value = Action;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("`inbox`, or a map with one of `exec`, `inbox`, `publish` and `pause`")
+                f.write_str("`inbox`, or a map with one of `exec`, `webhook`, `inbox`, `publish` and `pause`")
             }
             fn visit_str<E: de::Error>(self, word: &str) -> Result<Action, E> {
                 if word == "inbox" {
@@ -365,6 +474,7 @@ mod tests {
         for text in [
             r#"{"exec":["a"],"stdin":"event","timeout":"10m"}"#,
             r#"{"inbox":{}}"#,
+            r#"{"webhook":"https://x/","timeout":"15s","secrets":["${B}","${A}"],"mode":"binary","headers":{"x-a":"b"}}"#,
             r#"{"publish":{"topic":"t","type":"T","data":"data.x"}}"#,
             r#"{"pause":{"agents":["/*"],"until":{"type":"Done"}}}"#,
         ] {
@@ -377,13 +487,18 @@ mod tests {
         for (text, says) in [
             (r#"{}"#, "exactly one of"),
             (r#"{"exec": ["a"], "inbox": {}}"#, "exactly one of"),
-            (r#"{"inbox": {}, "timeout": "1s"}"#, "belongs to an action with `exec`"),
+            (r#"{"inbox": {}, "timeout": "1s"}"#, "belongs to an action with `exec` or `webhook`"),
             (r#"{"exec": []}"#, "begins with the program"),
             (r#"{"exec": ["a"], "timeout": "0s"}"#, "can not be 0"),
             (r#"{"exec": ["a"], "concurrency": 0}"#, "1 to 10000"),
             (r#"{"exec": ["a"], "sandbox": "none", "network": "host"}"#, "belongs to `sandbox: strict`"),
             (r#"{"exec": ["a"], "limits": {"output": "1GiB"}}"#, "1024 to 67108864 bytes"),
-            (r#"{"webhook": "https://x"}"#, "unknown field"),
+            (r#"{"webhook": "https://x", "sandbox": "none"}"#, "belongs to an action with `exec`"),
+            (r#"{"exec": ["a"], "secret": "${A}"}"#, "belongs to an action with `webhook`"),
+            (r#"{"webhook": "https://u:p@x"}"#, "no password"),
+            (r#"{"webhook": "https://x", "secret": "whsec_canary"}"#, "write where it is"),
+            (r#"{"webhook": "https://x", "headers": {"authorization": "canary"}}"#, "carries a secret"),
+            (r#"{"webhook": "https://x", "timeout": "1h"}"#, "up to 5m"),
             (r#""outbox""#, "inbox"),
             (r#"{"pause": {"agents": [], "until": "1m"}}"#, "at least one"),
         ] {

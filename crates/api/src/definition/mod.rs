@@ -15,6 +15,8 @@ mod server;
 mod size;
 mod subscription;
 mod topic;
+mod url;
+mod webhook;
 
 use std::collections::BTreeMap;
 
@@ -31,10 +33,14 @@ pub use name::{
 pub use retry::{
     Backoff, FailureClass, InvalidFailureClass, OutOfBounds, Retry, RetryPolicy, RetryPolicyParts,
 };
-pub use server::{Dedupe, Hook, Limits, Permission, Retention, Server, Token};
+pub use server::{Dedupe, Hook, Limits, Permission, Reach, Retention, Server, Token, Webhooks};
 pub use size::{InvalidSize, Size};
 pub use subscription::{AfterDeadLetter, InvalidStart, Order, Start, Subscription};
 pub use topic::{Topic, Validation};
+pub use url::{InvalidUrl, UrlHost, WebhookUrl};
+pub use webhook::{
+    HeaderKey, HeaderTemplate, InvalidHeader, InvalidVariable, Variable, Webhook, WebhookMode,
+};
 
 /// Everything a file, or a call to the definitions interface, declares.
 ///

@@ -47,6 +47,87 @@ pub struct Server {
     /// For how long what retention lets go is held all the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retention: Option<Retention>,
+    /// What webhooks may do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub webhooks: Option<Webhooks>,
+}
+
+/// What webhooks may do.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Webhooks {
+    /// Private addresses and hosts that they may lead to; in `dev` all private addresses are allowed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub allow_private: Vec<Reach>,
+    /// Ports they may lead to though something else than HTTP listens there usually.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub allow_ports: Vec<u16>,
+    /// Variables of the server that definitions which come over the network may name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub env: Vec<String>,
+    /// A file with certificates of authorities that are trusted besides those of the machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
+    /// The name receivers are asked for their permission with, default the host's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub origin: Option<String>,
+}
+
+/// A network, an address or a host name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Reach {
+    /// All addresses that share these first bits.
+    Network(std::net::IpAddr, u8),
+    /// A host name, in lower case.
+    Host(String),
+}
+
+impl Reach {
+    /// Reads `10.0.0.0/8`, `192.168.1.7`, `fd00::/8` or a host name.
+    ///
+    /// # Errors
+    /// When it is none of these.
+    pub fn parse(text: &str) -> Result<Reach, String> {
+        let wrong = || {
+            let shown: String = text.chars().take(60).collect();
+            format!(
+                "`{shown}` is no network, address or host name; write 10.0.0.0/8, 192.168.1.7 or agents.internal"
+            )
+        };
+        let (address, bits) =
+            text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
+        if let Ok(address) = address.parse::<std::net::IpAddr>() {
+            let most = if address.is_ipv4() { 32 } else { 128 };
+            let bits = match bits {
+                None => most,
+                Some(bits) => bits.parse::<u8>().ok().filter(|bits| *bits <= most).ok_or_else(wrong)?,
+            };
+            return Ok(Reach::Network(address, bits));
+        }
+        match super::WebhookUrl::parse(&format!("http://{text}/")).as_ref().map(super::WebhookUrl::host) {
+            Ok(super::UrlHost::Name(name)) if bits.is_none() && !text.contains(':') => {
+                Ok(Reach::Host(name.clone()))
+            }
+            _ => Err(wrong()),
+        }
+    }
+}
+
+impl TryFrom<String> for Reach {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        Self::parse(&text)
+    }
+}
+
+impl From<Reach> for String {
+    fn from(reach: Reach) -> String {
+        match reach {
+            Reach::Network(address, bits) => format!("{address}/{bits}"),
+            Reach::Host(name) => name,
+        }
+    }
 }
 
 /// An incoming hook.

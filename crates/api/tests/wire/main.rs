@@ -7,6 +7,7 @@ mod http_modes;
 mod nouns;
 mod properties;
 mod shapes;
+mod signatures;
 mod specification;
 
 use bytes::Bytes;

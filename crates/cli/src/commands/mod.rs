@@ -33,6 +33,7 @@ mod subscribe;
 mod timeline;
 mod topics;
 mod version;
+mod webhook;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -89,6 +90,9 @@ pub(crate) enum Command {
     /// Try filters
     #[command(subcommand)]
     Filter(filter::Verb),
+    /// Make, check, receive and test webhooks
+    #[command(subcommand)]
+    Webhook(webhook::Verb),
     /// Publish what is in files
     #[command(subcommand)]
     Ingest(ingest::Verb),
@@ -155,6 +159,7 @@ fn start(command: Command, context: &Context) -> Result<()> {
         Command::Topics(verb) => wait(verb.run(context)),
         Command::Subs(verb) => wait(verb.run(context)),
         Command::Agents(verb) => wait(verb.run(context)),
+        Command::Webhook(verb) => wait(verb.run(context)),
     }
 }
 

@@ -408,6 +408,7 @@ impl Coordinator {
         let definition = self.state.subscriptions[&number].definition();
         let span = match &definition.action {
             Action::Exec(exec) => exec.timeout,
+            Action::Webhook(webhook) => webhook.timeout,
             Action::Inbox | Action::Publish(_) | Action::Pause(_) => definition.lease,
         };
         let position = self.state.position.next();

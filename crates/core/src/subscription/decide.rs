@@ -9,7 +9,7 @@ use crate::dead_letter;
 use crate::event::{Event, publish};
 use crate::fact::{
     AgentsPaused, DeadLetterOpened, DeadLetterResolved, DeliveryAcked, DeliveryAnsweredLate,
-    DeliveryExtended, DeliveryFailed, Fact,
+    DeliveryExtended, DeliveryFailed, Fact, SubscriptionPaused,
 };
 use crate::ids::{DeadLetterId, DeliveryId, Position, Token};
 use crate::refusal::Refusal;
@@ -61,7 +61,7 @@ pub fn settle(view: &View<'_>, settle: &Settle) -> Result<(Vec<Fact>, Settled), 
         }
         Outcome::Nack(failure) => {
             let outcome = AttemptOutcome::Failed;
-            failed(
+            let (mut facts, settled) = failed(
                 view,
                 subscription,
                 id,
@@ -69,9 +69,25 @@ pub fn settle(view: &View<'_>, settle: &Settle) -> Result<(Vec<Fact>, Settled), 
                 outcome,
                 settle.event.clone(),
                 Some(&settle.actor),
-            )
+            )?;
+            facts.extend(gone(subscription, failure));
+            Ok((facts, settled))
         }
     }
+}
+
+/// A receiver that answers 410 wants nothing any more: its subscription waits for a person.
+fn gone(subscription: &State, failure: &retry::Failure) -> Option<Fact> {
+    let webhook = matches!(subscription.definition().action, Action::Webhook(_));
+    if !webhook || failure.status != Some(410) || subscription.pause.is_some() {
+        return None;
+    }
+    Some(Fact::from(SubscriptionPaused {
+        number: subscription.number,
+        reason: Some(Text::from("the receiver answered 410 Gone")),
+        until: None,
+        actor: Text::from("/cantus/webhook"),
+    }))
 }
 
 fn acked(

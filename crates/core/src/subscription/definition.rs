@@ -67,6 +67,9 @@ pub enum Action {
     /// Other agents are parked.
     #[n(3)]
     Pause(#[n(0)] PauseAction),
+    /// It is sent to a URL.
+    #[n(4)]
+    Webhook(#[n(0)] Box<WebhookAction>),
 }
 
 impl Action {
@@ -77,6 +80,7 @@ impl Action {
             Action::Inbox => "inbox",
             Action::Publish(_) => "publish",
             Action::Pause(_) => "pause",
+            Action::Webhook(_) => "webhook",
         }
     }
 }
@@ -175,6 +179,59 @@ pub enum Produced {
     /// Nothing.
     #[n(2)]
     Nothing,
+}
+
+/// A URL to send events to.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct WebhookAction {
+    /// Where to.
+    #[n(0)]
+    pub url: Text,
+    /// What it is signed with, the newest first: `env:NAME` or `file:PATH`, never a secret itself.
+    #[n(1)]
+    pub secrets: Vec<Text>,
+    /// How the event is put into the request.
+    #[n(2)]
+    pub mode: Mode,
+    /// Further headers. `${NAME}` in a value is a variable of the server, `$$` a dollar sign.
+    #[n(3)]
+    pub headers: Vec<(Text, Text)>,
+    /// When an attempt is ended.
+    #[n(4)]
+    pub timeout: Span,
+    /// Whether it may lead to private addresses.
+    #[n(5)]
+    pub allow_private: bool,
+    /// Whether the receiver is asked for its permission first.
+    #[n(6)]
+    pub handshake: bool,
+    /// A file with the certificates of authorities that are trusted besides those of the machine.
+    #[n(7)]
+    pub ca_file: Option<Text>,
+}
+
+/// How an event is put into a request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum Mode {
+    /// Its attributes are headers, its payload is the body.
+    #[default]
+    #[n(0)]
+    Binary,
+    /// All of it is the body, as CloudEvents JSON.
+    #[n(1)]
+    Structured,
+}
+
+impl Mode {
+    /// Returns the word users write.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Mode::Binary => "binary",
+            Mode::Structured => "structured",
+        }
+    }
 }
 
 /// Another event to publish, each part a CEL expression.

@@ -15,8 +15,8 @@ pub mod why;
 
 pub use confinement::{Confinement, ExecLimits, Network};
 pub use definition::{
-    Action, AfterDeadLetter, ExecAction, Feed, OnSuccess, Order, PauseAction, Place, Produced, PublishAction,
-    Sandbox, Subscription, Until,
+    Action, AfterDeadLetter, ExecAction, Feed, Mode, OnSuccess, Order, PauseAction, Place, Produced,
+    PublishAction, Sandbox, Subscription, Until, WebhookAction,
 };
 pub use id::SubscriptionId;
 pub use state::{

@@ -285,7 +285,7 @@ fn made(subscription: &Subscription) -> Option<&str> {
 
 /// Tells whether somebody outside of Cantus answers.
 fn acts(subscription: &Subscription) -> bool {
-    matches!(subscription.action, Action::Exec(_) | Action::Inbox(_))
+    matches!(subscription.action, Action::Exec(_) | Action::Webhook(_) | Action::Inbox(_))
 }
 
 /// Returns the types that surely come of a subscription: what its action makes and, when it is the `sole` one of its

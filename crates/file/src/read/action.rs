@@ -11,11 +11,13 @@ use crate::check::expression_problem;
 use crate::diagnostic::Fault;
 use crate::yaml::{Node, Value};
 
+use super::webhook::webhook;
 use super::{Fields, Reader, confinement};
 
 /// The keys of an action.
-pub(super) const ACTION_KEYS: [&str; 17] = [
+pub(super) const ACTION_KEYS: [&str; 26] = [
     "exec",
+    "webhook",
     "inbox",
     "publish",
     "pause",
@@ -32,13 +34,24 @@ pub(super) const ACTION_KEYS: [&str; 17] = [
     "writable",
     "limits",
     "concurrency",
+    "secret",
+    "secrets",
+    "secret_file",
+    "mode",
+    "headers",
+    "allow_private",
+    "handshake",
+    "ca_file",
 ];
 
-const KINDS: [&str; 4] = ["exec", "inbox", "publish", "pause"];
-const WORKS: &str = "the actions that work today are exec, inbox, publish and pause";
+const KINDS: [&str; 5] = ["exec", "webhook", "inbox", "publish", "pause"];
+const WORKS: &str = "the actions that work today are exec, webhook, inbox, publish and pause";
+/// Keys that only a webhook understands, and those that it shares with exec.
+const WEBHOOK_ONLY: [&str; 8] =
+    ["secret", "secrets", "secret_file", "mode", "headers", "allow_private", "handshake", "ca_file"];
+const PUSHED: [&str; 2] = ["timeout", "concurrency"];
 /// What later versions bring. The keys that only these understand are not looked at when one of them is used.
-const LATER: [(&str, &str); 5] = [
-    ("webhook", WORKS),
+const LATER: [(&str, &str); 4] = [
     ("in_process", WORKS),
     ("on_start", "remove it; publish such an event from the program itself"),
     ("on_failure", "remove it; failures are retried, and then kept as dead letters"),
@@ -62,11 +75,11 @@ pub(super) fn action(reader: &Reader<'_>, node: &Node) -> Read {
             return Read { action: Some(Action::default()), ..Read::default() };
         } else {
             let fault = Fault::error(node.span, format!("`{}` is no action", scalar.text));
-            reader.say(fault.hint("write `inbox`, or a map with one of exec, publish and pause"));
+            reader.say(fault.hint("write `inbox`, or a map with one of exec, webhook, publish and pause"));
         }
         return Read::default();
     }
-    if let Some((key, later)) = LATER[..2].iter().find_map(|(key, _)| Some((key, entry_span(node, key)?))) {
+    if let Some((key, later)) = LATER[..1].iter().find_map(|(key, _)| Some((key, entry_span(node, key)?))) {
         reader.say(Fault::error(later, format!("the action `{key}` is not available yet")).hint(WORKS));
         return Read::default();
     }
@@ -84,25 +97,28 @@ pub(super) fn action(reader: &Reader<'_>, node: &Node) -> Read {
         };
         reader.say(
             Fault::error(fields.span(), message)
-                .hint("an action has exactly one of exec, inbox, publish and pause"),
+                .hint("an action has exactly one of exec, webhook, inbox, publish and pause"),
         );
         return Read::default();
     };
-    if *kind != "exec" {
-        for key in &ACTION_KEYS[KINDS.len()..] {
-            if let Some(entry) = fields.entry(key) {
-                reader.say(
-                    Fault::error(
-                        entry.key_span,
-                        format!("`{key}` belongs to an action with `exec`, and this is `{kind}`"),
-                    )
-                    .hint("remove it"),
-                );
-            }
+    for key in &ACTION_KEYS[KINDS.len()..] {
+        let of = match *key {
+            key if PUSHED.contains(&key) => ["exec", "webhook"].as_slice(),
+            key if WEBHOOK_ONLY.contains(&key) => &["webhook"],
+            _ => &["exec"],
+        };
+        if let (Some(entry), false) = (fields.entry(key), of.contains(kind)) {
+            let of = of.iter().map(|kind| format!("`{kind}`")).collect::<Vec<_>>().join(" or ");
+            let message = format!("`{key}` belongs to an action with {of}, and this is `{kind}`");
+            reader.say(Fault::error(entry.key_span, message).hint("remove it"));
         }
     }
     match *kind {
         "exec" => exec(reader, &fields),
+        "webhook" => {
+            let action = webhook(reader, &fields).map(|webhook| Action::Webhook(Box::new(webhook)));
+            Read { action, ..Read::default() }
+        }
         "inbox" => inbox(reader, &fields),
         "publish" => publish(reader, &fields),
         _ => Read { action: pause(reader, &fields).map(Action::Pause), ..Read::default() },

@@ -15,6 +15,7 @@ mod section;
 mod server;
 mod subscription;
 mod topic;
+mod webhook;
 
 pub(crate) use agent::markdown_agent;
 pub(crate) use document::{Draft, SchemaFiles, document};
@@ -26,7 +27,7 @@ use fields::Fields;
 
 /// Every key that is read, by what it belongs to, for comparing with the JSON Schema.
 #[cfg(test)]
-pub(crate) const KEYS: [(&str, &[&str]); 12] = [
+pub(crate) const KEYS: [(&str, &[&str]); 13] = [
     ("/properties", &document::SECTIONS),
     ("/$defs/topic/properties", &topic::TOPIC_KEYS),
     ("/$defs/agent/properties", &agent::AGENT_KEYS),
@@ -39,4 +40,5 @@ pub(crate) const KEYS: [(&str, &[&str]); 12] = [
     ("/$defs/server/properties/dedupe/properties", &server::DEDUPE_KEYS),
     ("/$defs/server/properties/limits/properties", &server::LIMIT_KEYS),
     ("/$defs/server/properties/retention/properties", &server::RETENTION_KEYS),
+    ("/$defs/server/properties/webhooks/properties", &server::WEBHOOK_KEYS),
 ];

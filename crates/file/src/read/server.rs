@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use cantus_api::definition::{
-    Dedupe, Duration, Hook, HookName, Limits, Permission, Retention, Server, Size, Token, TopicName,
+    Dedupe, Duration, Hook, HookName, Limits, Permission, Reach, Retention, Server, Size, Token, TopicName,
+    Webhooks,
 };
 
 use crate::diagnostic::Fault;
@@ -12,7 +13,7 @@ use crate::yaml::{Node, Value};
 use super::{Fields, Reader, confinement};
 
 /// The keys of the server section.
-pub(super) const SERVER_KEYS: [&str; 12] = [
+pub(super) const SERVER_KEYS: [&str; 13] = [
     "listen",
     "hooks",
     "tokens",
@@ -25,7 +26,10 @@ pub(super) const SERVER_KEYS: [&str; 12] = [
     "dedupe",
     "limits",
     "retention",
+    "webhooks",
 ];
+/// The keys of the section on webhooks.
+pub(super) const WEBHOOK_KEYS: [&str; 5] = ["allow_private", "allow_ports", "env", "ca_file", "origin"];
 /// The keys of a hook.
 pub(super) const HOOK_KEYS: [&str; 2] = ["topic", "secret_file"];
 /// The keys of a token.
@@ -43,7 +47,7 @@ pub(crate) fn overrides() -> Vec<(String, Vec<&'static str>)> {
     let plain = SERVER_KEYS
         .iter()
         .copied()
-        .filter(|key| !matches!(*key, "hooks" | "tokens" | "dedupe" | "limits" | "retention"));
+        .filter(|key| !matches!(*key, "hooks" | "tokens" | "dedupe" | "limits" | "retention" | "webhooks"));
     let mut ways: Vec<Vec<&'static str>> = plain.map(|key| vec![key]).collect();
     ways.extend(DEDUPE_KEYS.iter().map(|key| vec!["dedupe", *key]));
     ways.extend(RETENTION_KEYS.iter().map(|key| vec!["retention", *key]));
@@ -73,6 +77,24 @@ pub(super) fn server(reader: &Reader<'_>, node: &Node) -> Option<Server> {
         dedupe: fields.get("dedupe").and_then(|node| dedupe(reader, node)),
         limits: fields.get("limits").and_then(|node| limits(reader, node)),
         retention: fields.get("retention").and_then(|node| retention(reader, node)),
+        webhooks: fields.get("webhooks").and_then(|node| webhooks(reader, node)),
+    })
+}
+
+fn webhooks(reader: &Reader<'_>, node: &Node) -> Option<Webhooks> {
+    let fields = Fields::open(reader, node, "`webhooks`", &WEBHOOK_KEYS, &[])?;
+    let port = |item| reader.whole(item, "port", 1..=65_535).and_then(|port| u16::try_from(port).ok());
+    let list = |key: &str| fields.get(key);
+    Some(Webhooks {
+        allow_private: list("allow_private")
+            .map(|node| reader.list(node, |item| reader.parsed(item, Reach::parse)))
+            .unwrap_or_default(),
+        allow_ports: list("allow_ports").map(|node| reader.list(node, port)).unwrap_or_default(),
+        env: list("env")
+            .map(|node| reader.list(node, |item| Some(reader.raw_text(item)?.to_owned())))
+            .unwrap_or_default(),
+        ca_file: fields.get("ca_file").and_then(|node| file(reader, node)),
+        origin: fields.get("origin").and_then(|node| reader.parsed(node, host)),
     })
 }
 

@@ -22,7 +22,7 @@ fn the_later_parts_of_the_sample_are_not_available_yet_each_at_its_place() {
     assert_eq!(
         errors,
         [
-            "23:74 the action `webhook` is not available yet",
+            "23:130 the variable `FRONTEND_SECRET` is not set",
             "25:1 `aggregators` is not available yet",
             "33:1 `sagas` is not available yet",
             "42:1 `schedules` is not available yet",
@@ -32,12 +32,10 @@ fn the_later_parts_of_the_sample_are_not_available_yet_each_at_its_place() {
 
 #[test]
 fn the_topics_and_agents_of_the_sample_load() {
-    let today: Vec<&str> = SAMPLE
-        .lines()
-        .take_while(|line| !line.starts_with("aggregators:"))
-        .filter(|line| !line.contains("webhook:"))
-        .collect();
-    let folder = Folder::with(today.join("\n")).and("agents/backend-architect.sh", "#!/bin/sh\n");
+    let today: Vec<&str> = SAMPLE.lines().take_while(|line| !line.starts_with("aggregators:")).collect();
+    let folder = Folder::with(today.join("\n"))
+        .and("agents/backend-architect.sh", "#!/bin/sh\n")
+        .set("FRONTEND_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
     let loaded = folder.loaded();
     let definitions = &loaded.definitions;
     assert_eq!(definitions.name.as_deref(), Some("feature-delivery"));
@@ -66,23 +64,25 @@ fn the_topics_and_agents_of_the_sample_load() {
     assert_eq!((made.event_type.as_str(), made.data), ("ReviewCompleted", SuccessData::Stdout));
 
     let frontend = &definitions.agents[&agent("/frontend-specialist")];
-    let Action::Pause(Pause { agents, until }) = &frontend.subscriptions[0].action else { panic!("pause") };
+    let Action::Webhook(webhook) = &frontend.subscriptions[0].action else { panic!("webhook") };
+    assert_eq!(webhook.url.as_str(), "https://agents.example.com/frontend");
+    assert_eq!(webhook.secrets[0].name(), "FRONTEND_SECRET");
+    let Action::Pause(Pause { agents, until }) = &frontend.subscriptions[1].action else { panic!("pause") };
     assert!(agents[0].matches(&agent("/anybody")));
     assert!(matches!(until, PauseUntil::Event { event_type } if event_type.as_str() == "AlertResolved"));
-    assert_eq!(frontend.subscriptions[0].filter, Some(serde_json::json!("severity=high")));
+    assert_eq!(frontend.subscriptions[1].filter, Some(serde_json::json!("severity=high")));
 }
 
 #[test]
 fn what_was_loaded_reads_the_same_when_it_is_written_as_json() {
-    let today: Vec<&str> = SAMPLE
-        .lines()
-        .take_while(|line| !line.starts_with("aggregators:"))
-        .filter(|line| !line.contains("webhook:"))
-        .collect();
-    let loaded = Folder::with(today.join("\n")).loaded();
+    let today: Vec<&str> = SAMPLE.lines().take_while(|line| !line.starts_with("aggregators:")).collect();
+    let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    let loaded = Folder::with(today.join("\n")).set("FRONTEND_SECRET", secret).loaded();
     let mut json = serde_json::to_value(&loaded.definitions).unwrap();
     let again: cantus_api::definition::Definitions = serde_json::from_value(json.clone()).unwrap();
     assert_eq!(again, loaded.definitions);
     json["version"] = 1.into();
-    assert_eq!(Folder::with(json.to_string()).loaded().definitions, loaded.definitions);
+    assert!(!json.to_string().contains(secret), "a definition says where a secret is, never what it is");
+    let again = Folder::with(json.to_string()).set("FRONTEND_SECRET", secret).loaded();
+    assert_eq!(again.definitions, loaded.definitions);
 }

@@ -93,6 +93,12 @@ said! {
     an_unknown_action: subscription("topic: a\naction: { exce: [sh] }");
     an_unknown_word_for_an_action: subscription("topic: a\naction: outbox");
     a_webhook: subscription("topic: a\naction: { webhook: 'https://example.com', secret: '${NOT_SET}' }");
+    a_webhook_with_a_secret_as_it_is: subscription("topic: a\naction: { webhook: 'https://example.com', secret: whsec_canary }");
+    a_webhook_with_a_password: subscription("topic: a\naction: { webhook: 'https://u:p@example.com' }");
+    a_webhook_to_an_odd_address: subscription("topic: a\naction: { webhook: 'http://0x7f000001/' }");
+    a_webhook_with_a_token_as_it_is: subscription("topic: a\naction: { webhook: 'https://example.com', headers: { Authorization: Bearer x } }");
+    a_webhook_that_waits_for_ever: subscription("topic: a\naction: { webhook: 'https://example.com', timeout: 1h }");
+    a_webhook_key_of_an_exec: subscription("topic: a\naction: { exec: [sh], handshake: true }");
     an_exec_that_is_text: subscription("topic: a\naction: { exec: ./run.sh --fast }");
     an_exec_that_is_empty: subscription("topic: a\naction: { exec: [] }");
     an_exec_that_is_missing: subscription("topic: a\naction: { exec: [./run.sh] }");

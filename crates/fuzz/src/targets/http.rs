@@ -119,6 +119,7 @@ async fn start() -> Server {
         limits: Limits::default(),
         wire: Arc::new(CloudEvents { limits: options.limits }),
         exec: None,
+        webhooks: None,
         observer: cantus_runtime::observe::Unobserved::shared(),
         housekeeping: None,
         time: std::sync::Arc::new(cantus_runtime::MachineTime),

@@ -1,13 +1,14 @@
 //! How attempts are carried out, and how their outcomes come back.
 //!
 //! Read `workers` (who does what), `outcome` (what an end means), `exec` (programs), `confine` (what their sandboxes
-//! are told), `publish` (routes and transforms).
+//! are told), `webhook` (URLs), `publish` (routes and transforms).
 
 pub(crate) mod confine;
 pub mod exec;
 mod outcome;
 mod program;
 mod publish;
+pub mod webhook;
 mod workers;
 
 pub use outcome::Said;

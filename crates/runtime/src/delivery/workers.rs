@@ -6,11 +6,12 @@ use cantus_core::command::{Answer, Command, Outcome, Settle, Settled};
 use cantus_core::effect::{Deliver, Effect};
 use cantus_core::event::Event;
 use cantus_core::ids::DeliveryId;
-use cantus_core::subscription::{Action, SubscriptionId};
+use cantus_core::subscription::{Action, SubscriptionId, WebhookAction};
 use cantus_core::{Refusal, Text};
 use tokio_util::task::TaskTracker;
 
 use super::exec::AttemptId;
+use super::webhook::Sending;
 use super::{outcome, program, publish};
 use crate::handle::{Failed, Handle};
 use crate::observe::{AttemptOf, Observer};
@@ -101,6 +102,7 @@ impl Workers {
         let attempt = Attempt { deliver, event, subscription, delivery_text, trace_parent };
         match action {
             Action::Exec(exec) => self.run(&attempt, &exec).await,
+            Action::Webhook(webhook) => self.send(&attempt, &webhook).await,
             Action::Publish(transform) => {
                 let answer = transformed(&transform, self.wire.as_ref(), &self.answering(&attempt));
                 self.settle(&attempt, answer, true).await;
@@ -185,6 +187,48 @@ impl Workers {
                 tracing::warn!(%error, "an attempt's folder could not be marked as collected");
             }
         }
+    }
+
+    /// Sends an event to a URL, and brings the outcome back.
+    async fn send(&self, attempt: &Attempt, webhook: &WebhookAction) {
+        let subscription = attempt.subscription.to_string();
+        let sending = Sending {
+            number: attempt.deliver.delivery.subscription,
+            subscription: &subscription,
+            delivery: &attempt.delivery_text,
+            attempt: attempt.deliver.attempt,
+            redelivered: attempt.deliver.attempt > 1 || attempt.deliver.survivor,
+            event: &attempt.event,
+            trace_parent: attempt.trace_parent.as_deref(),
+        };
+        let wait = async |pause| self.waited(attempt, pause).await;
+        let answering = self.answering(attempt);
+        let said = match self.handle.webhooks() {
+            Some(webhooks) => webhooks.deliver(&sending, webhook, &answering, wait).await,
+            None => {
+                let class = cantus_core::subscription::retry::Class::Rejected;
+                Some(outcome::Said::Failed(outcome::failure(class, "this server sends no webhooks")))
+            }
+        };
+        // What was given up is owed again by the next start.
+        if let Some(said) = said {
+            self.settle(attempt, said, true).await;
+        }
+    }
+
+    /// Waits for an attempt's turn. Returns whether it still may go: not when the server stops, or the lease is gone.
+    async fn waited(&self, attempt: &Attempt, pause: std::time::Duration) -> bool {
+        let mut stopping = self.handle.stopping();
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            _ = stopping.wait_for(|stopping| *stopping) => return false,
+        }
+        let (delivery, token) = (attempt.deliver.delivery, attempt.deliver.token);
+        let held = self.handle.read(move |coordinator, _| {
+            let open = coordinator.state.open(delivery).and_then(|open| open.lease());
+            open.is_some_and(|lease| lease.token == token)
+        });
+        held.await.unwrap_or(false)
     }
 
     fn answering<'a>(&self, attempt: &'a Attempt) -> Answering<'a> {

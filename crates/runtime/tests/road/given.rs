@@ -181,6 +181,7 @@ impl Given {
             observer: cantus_runtime::observe::Unobserved::shared(),
             housekeeping: Some(settings),
             time: time.clone(),
+            webhooks: None,
             on_broken: Box::new(|reason| panic!("the log failed: {reason}")),
         };
         let runtime = Runtime::start(engine, checkpoint, config).await.expect("a runtime starts");

@@ -67,6 +67,7 @@ fn transport(subscriptions: &[&subscription::State]) -> String {
     let has = |wanted: fn(&Action) -> bool| subscriptions.iter().any(|it| wanted(&it.definition().action));
     let kinds = [
         ("exec", has(|action| matches!(action, Action::Exec(_)))),
+        ("webhook", has(|action| matches!(action, Action::Webhook(_)))),
         ("inbox", has(|action| matches!(action, Action::Inbox))),
     ];
     kinds.into_iter().filter(|(_, has)| *has).map(|(kind, _)| kind).collect::<Vec<_>>().join(",")

@@ -12,6 +12,8 @@ use cantus_core::subscription::{
 use cantus_core::topic::{InvalidName, Pattern, Schema, Topic, TopicName, Validation};
 use cantus_core::{Position, Span, Text, Timestamp};
 
+use super::webhook::{self, WebhookRules};
+
 /// How many deliveries may be leased or wait for a retry at once when nothing is said.
 const MAX_IN_FLIGHT_DEFAULT: u32 = 10_000;
 
@@ -22,6 +24,8 @@ pub struct Defaults {
     pub sandbox: Option<wire::Sandbox>,
     /// How long and how many event ids are remembered per topic.
     pub dedupe: Option<wire::Dedupe>,
+    /// What webhooks are allowed.
+    pub webhooks: WebhookRules,
 }
 
 /// Returns a topic for the core.
@@ -182,6 +186,9 @@ fn action(action: &wire::Action, around: &Around<'_>) -> Result<Action, Box<Prob
     Ok(match action {
         wire::Action::Inbox(_) => Action::Inbox,
         wire::Action::Exec(exec) => Action::Exec(Box::new(exec_action(exec, around)?)),
+        wire::Action::Webhook(it) => {
+            Action::Webhook(Box::new(webhook::action(it, around.origin, &around.defaults.webhooks)?))
+        }
         wire::Action::Publish(publish) => {
             let part = |key: &str, text: Option<String>| {
                 let Some(text) = text else { return Ok(None) };
@@ -354,7 +361,7 @@ mod tests {
         let json = r#"{"agent":"a","topic":"t","action":{"exec":["true"]}}"#;
         let refused = declared(json, &Defaults::default()).unwrap_err();
         assert!(refused.is(Code::ExecNotAllowed) && refused.hint.unwrap().contains("sandbox: none"));
-        let defaults = Defaults { sandbox: Some(wire::Sandbox::None), dedupe: None };
+        let defaults = Defaults { sandbox: Some(wire::Sandbox::None), ..Defaults::default() };
         assert!(declared(json, &defaults).is_ok());
     }
 

@@ -10,7 +10,7 @@ use cantus_core::topic::{Topic, Validation};
 use cantus_core::{Span, Text, hash};
 use serde_json::{Map, Value, json};
 
-use super::{subscription::retry_out, time};
+use super::{subscription::retry_out, time, webhook};
 
 /// Returns what is declared of a topic.
 pub fn topic(topic: &Topic) -> Value {
@@ -76,6 +76,7 @@ fn action(action: &Action) -> Value {
     match action {
         Action::Inbox => json!({"inbox": {}}),
         Action::Exec(exec) => exec_action(exec),
+        Action::Webhook(it) => webhook::declared(it),
         Action::Publish(PublishAction { event_type, topic, data }) => {
             let mut out = Map::new();
             set(&mut out, "type", event_type.as_ref().map(text));

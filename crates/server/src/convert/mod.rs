@@ -14,5 +14,6 @@ pub mod receipt;
 pub mod subscription;
 pub mod time;
 pub mod topic;
+pub mod webhook;
 pub mod why;
 pub mod wire;

@@ -104,6 +104,7 @@ fn action(action: &Action, lease: cantus_core::Span) -> ActionSummary {
             let more = if exec.argv.len() > 1 { " …" } else { "" };
             (format!("{program}{more}"), Some(exec.timeout))
         }
+        Action::Webhook(webhook) => (super::webhook::place(webhook), Some(webhook.timeout)),
         Action::Inbox => (String::new(), Some(lease)),
         Action::Publish(publish) => {
             (publish.topic.as_deref().unwrap_or("the topic of the event").to_owned(), None)

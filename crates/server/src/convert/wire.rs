@@ -1,10 +1,13 @@
 //! What agents' programs see of an event, and what they say in return.
 
 use bytes::Bytes;
-use cantus_api::error::Problem;
+use cantus_api::error::{Code, Problem};
 use cantus_api::event as wire;
+use cantus_api::signature::{SigningKey, standard};
 use cantus_core::event::Event;
+use cantus_core::subscription::Mode;
 use cantus_core::{Refusal, Text};
+use cantus_runtime::delivery::webhook::{Message, WebhookWire};
 use cantus_runtime::{Answering, Draft, Parts, Wire};
 
 use super::event::{self, Blanks, Cause};
@@ -91,6 +94,64 @@ impl Wire for CloudEvents {
             ..wire::Event::default()
         };
         answer(draft, answering).map_err(|problem| refusal(&problem))
+    }
+}
+
+impl WebhookWire for CloudEvents {
+    fn message(&self, event: &Event, mode: Mode) -> Message {
+        match mode {
+            Mode::Binary => {
+                let headers = event::with_view(event, |view| wire::to_headers(view));
+                let body = event.data.as_ref().map(|data| data.bytes.0.clone()).unwrap_or_default();
+                Message { headers, body }
+            }
+            Mode::Structured => {
+                let mut body = Vec::new();
+                event::with_view(event, |view| wire::write(&mut body, view, wire::Shape::CloudEvent));
+                let content_type = "application/cloudevents+json; charset=UTF-8".to_owned();
+                Message { headers: vec![("content-type".to_owned(), content_type)], body: body.into() }
+            }
+        }
+    }
+
+    fn sign(&self, secrets: &[String], id: &str, timestamp: i64, body: &[u8]) -> Result<String, String> {
+        let keys: Result<Vec<_>, _> = secrets.iter().map(|secret| SigningKey::parse(secret)).collect();
+        let keys = keys.map_err(|error| error.to_string())?;
+        Ok(standard::sign(&keys, id, timestamp, body))
+    }
+
+    fn read_response(
+        &self,
+        headers: &http::HeaderMap,
+        body: &Bytes,
+        answering: &Answering<'_>,
+    ) -> Result<Vec<Draft>, Refusal> {
+        let content_type = match headers.get(http::header::CONTENT_TYPE).map(|value| value.to_str()) {
+            None => None,
+            Some(Ok(text)) => Some(text),
+            Some(Err(_)) => {
+                let problem =
+                    Problem::new(Code::MediaTypeUnsupported, "the answer's Content-Type is no text");
+                return Err(refusal(&problem));
+            }
+        };
+        let pairs: Vec<(&str, &[u8])> =
+            headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+        let reader = wire::Reader::new(&self.limits).with_source(answering.agent.as_str());
+        let drafts = reader.request(content_type, &pairs, body).map_err(|problem| refusal(&problem))?;
+        let filled = drafts.into_iter().enumerate().map(|(index, draft)| {
+            answer(draft, answering).map_err(|problem| at_index(refusal(&problem), index))
+        });
+        filled.collect()
+    }
+}
+
+fn at_index(refusal: Refusal, at: usize) -> Refusal {
+    match refusal {
+        Refusal::EventInvalid { message, code, pointer, .. } => {
+            Refusal::EventInvalid { message, code, pointer, index: at }
+        }
+        other => other,
     }
 }
 

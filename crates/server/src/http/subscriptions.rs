@@ -36,6 +36,8 @@ use crate::convert::{event, subscription, time};
 use crate::cursor;
 use crate::problem::{self, Place, parameter};
 
+mod webhook_test;
+
 /// How many dead letters are looked at in one visit of the turn.
 const VISIT: usize = 5_000;
 /// How many events a seek counts at most.
@@ -77,6 +79,10 @@ pub(super) fn routes() -> Vec<Route> {
             .summary("Moves a subscription to another place, or only says what that would do.")
             .body("Seek")
             .gives(200, "SeekResult"),
+        Route::post("/v1/subscriptions/{agent}/{name}/test", webhook_test::test)
+            .right(Right::Operate)
+            .summary("Sends a test event to the receiver of a webhook; it is no delivery.")
+            .gives(200, "WebhookTest"),
         Route::post("/v1/subscriptions/{agent}/{name}/pull", pull)
             .right(Right::Consume)
             .summary("Leases deliveries of an inbox, or waits for them.")

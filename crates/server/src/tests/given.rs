@@ -8,6 +8,7 @@ use axum::body::Body;
 use cantus_api::definition::{Definitions, Permission, Sandbox};
 use cantus_core::coordinator::Limits;
 use cantus_engine::local;
+use cantus_runtime::delivery::webhook::WebhookSettings;
 use cantus_runtime::{Config, Runtime};
 use http::{HeaderMap, Method, Request};
 use http_body_util::BodyExt as _;
@@ -92,7 +93,33 @@ impl Server {
         server
     }
 
+    /// The same, with webhooks sent as these settings say.
+    pub(super) async fn with_webhooks(
+        definitions: Value,
+        change: impl FnOnce(&mut ServerOptions),
+        settings: impl FnOnce(&mut WebhookSettings),
+    ) -> Server {
+        let mut options = ServerOptions::dev("127.0.0.1:4777".parse().unwrap());
+        let may = vec![Permission::Publish, Permission::Consume, Permission::Operate, Permission::Define];
+        options.tokens.push(TokenGrant { name: "all".into(), token: Secret::new(TOKEN), may });
+        change(&mut options);
+        let mut webhooks = self::settings(&options);
+        settings(&mut webhooks);
+        let server = Server::start_with(Arc::new(tempfile::tempdir().unwrap()), options, webhooks).await;
+        server.install(definitions).await;
+        server
+    }
+
     async fn start(folder: Arc<tempfile::TempDir>, options: ServerOptions) -> Server {
+        let webhooks = settings(&options);
+        Server::start_with(folder, options, webhooks).await
+    }
+
+    async fn start_with(
+        folder: Arc<tempfile::TempDir>,
+        options: ServerOptions,
+        webhooks: WebhookSettings,
+    ) -> Server {
         let log = local::Options {
             segment_bytes_first: 64 * 1024,
             segment_bytes_max: 256 * 1024,
@@ -109,6 +136,7 @@ impl Server {
             observer: options.observation.clone(),
             housekeeping: None,
             time: std::sync::Arc::new(cantus_runtime::MachineTime),
+            webhooks: Some(webhooks),
             on_broken: Box::new(|reason| panic!("{reason}")),
         };
         let runtime = Runtime::start(opened.engine, opened.checkpoint, config).await.unwrap();
@@ -119,7 +147,11 @@ impl Server {
 
     pub(super) async fn install(&self, definitions: Value) {
         let definitions: Definitions = serde_json::from_value(definitions).unwrap();
-        let defaults = Defaults { sandbox: Some(Sandbox::None), dedupe: None };
+        let defaults = Defaults {
+            sandbox: Some(Sandbox::None),
+            webhooks: self.options.webhooks.clone(),
+            ..Defaults::default()
+        };
         crate::install::install(&self.app.handle, &definitions, "cantus.yaml", "file", &defaults)
             .await
             .unwrap();
@@ -229,6 +261,12 @@ impl Server {
         assert_eq!(nacked["status"], "dead");
         nacked["dead_letter"].as_str().unwrap().to_owned()
     }
+}
+
+/// How a server with these options sends webhooks.
+fn settings(options: &ServerOptions) -> WebhookSettings {
+    let wire = Arc::new(CloudEvents { limits: options.limits });
+    WebhookSettings::new(options.webhooks.guard.clone(), wire)
 }
 
 /// An event in the CloudEvents shape.

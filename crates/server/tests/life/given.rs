@@ -49,6 +49,7 @@ impl Given {
             observer: cantus_runtime::observe::Unobserved::shared(),
             housekeeping: None,
             time: std::sync::Arc::new(cantus_runtime::MachineTime),
+            webhooks: None,
             on_broken: Box::new(|reason| panic!("the log failed: {reason}")),
         };
         let log = Memory::new();

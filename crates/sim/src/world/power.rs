@@ -88,6 +88,7 @@ impl World {
             limits: Limits { hops_max: 3, ..Limits::default() },
             wire: Arc::new(Plain),
             exec: None,
+            webhooks: None,
             observer: cantus_runtime::observe::Unobserved::shared(),
             housekeeping: None,
             time: self.time.clone(),

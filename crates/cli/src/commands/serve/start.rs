@@ -51,7 +51,11 @@ pub(super) async fn start_server(options: StartOptions, stop: impl Future<Output
     let mut server = server_options(&options, address, &program_token)?;
     let observation = observation()?;
     server.observation = observation.clone();
-    let defaults = Defaults { sandbox: server.sandbox, dedupe: options.server.dedupe };
+    let defaults = Defaults {
+        sandbox: server.sandbox,
+        dedupe: options.server.dedupe,
+        webhooks: server.webhooks.clone(),
+    };
     let config = Config {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         auto_create: options.server.auto_create.unwrap_or(options.mode == Mode::Dev),
@@ -71,6 +75,7 @@ pub(super) async fn start_server(options: StartOptions, stop: impl Future<Output
         observer: observation.clone(),
         housekeeping: Some(kept(options.server.retention.as_ref())),
         time: std::sync::Arc::new(cantus_runtime::MachineTime),
+        webhooks: Some(webhook_settings(&options.server, &server)),
         on_broken: Box::new(|_| std::process::exit(cantus_runtime::EXIT_BROKEN)),
     };
     let runtime = Runtime::start(opened.engine, opened.checkpoint, config)
@@ -182,6 +187,13 @@ fn server_options(
         let hook = Hook { topic: hook.topic.as_str().to_owned(), secret };
         server.hooks.insert(name.as_str().to_owned(), hook);
     }
+    if let Some(webhooks) = &given.webhooks {
+        let (networks, hosts) = cantus_server::convert::webhook::reach(&webhooks.allow_private);
+        let rules = &mut server.webhooks;
+        (rules.guard.networks, rules.guard.hosts) = (networks, hosts);
+        rules.guard.ports = webhooks.allow_ports.clone();
+        rules.env = webhooks.env.clone();
+    }
     if let Some(limits) = &given.limits {
         let usize_of =
             |size: cantus_api::definition::Size| usize::try_from(size.bytes()).unwrap_or(usize::MAX);
@@ -200,6 +212,21 @@ fn secrets(server: &cantus_api::definition::Server) -> Vec<PathBuf> {
     let tokens = server.tokens.iter().map(|token| token.token_file.clone());
     let hooks = server.hooks.values().filter_map(|hook| hook.secret_file.clone());
     tokens.chain(hooks).collect()
+}
+
+fn webhook_settings(
+    given: &cantus_api::definition::Server,
+    server: &ServerOptions,
+) -> cantus_runtime::delivery::webhook::WebhookSettings {
+    let given = given.webhooks.clone().unwrap_or_default();
+    let mut settings = cantus_runtime::delivery::webhook::WebhookSettings::new(
+        server.webhooks.guard.clone(),
+        Arc::new(CloudEvents { limits: server.limits }),
+    );
+    settings.ca_file = given.ca_file;
+    let of_machine = || rustix::system::uname().nodename().to_string_lossy().into_owned();
+    settings.origin = given.origin.unwrap_or_else(of_machine);
+    settings
 }
 
 fn secret(file: &Path) -> Result<Secret> {

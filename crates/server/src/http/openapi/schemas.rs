@@ -125,6 +125,11 @@ const SCHEMAS: &[(&str, &str, &str)] = &[
         "What a seek did, or would do.",
         "position: string, events?: integer, open_leases: integer, retrying: integer, parked: integer, dry_run: boolean",
     ),
+    (
+        "WebhookTest",
+        "What a test of a webhook came to.",
+        "acknowledged: boolean, status?: integer, duration_ms: integer, class?: string, message?: string, answer?: string, events: integer, event: string",
+    ),
     ("PullRequest", "How many at most, and how long to wait.", "max?: integer, wait?: span"),
     ("Pulled", "The deliveries an agent got.", "deliveries: [LeasedDelivery], gap?: Gap"),
     (
@@ -400,6 +405,19 @@ mod tests {
                 retrying: 0,
                 parked: 0,
                 dry_run: true,
+            },
+        );
+        matches(
+            "WebhookTest",
+            &subscription::WebhookTest {
+                acknowledged: false,
+                status: Some(503),
+                duration_ms: 0,
+                class: Some(text()),
+                message: Some(text()),
+                answer: Some(text()),
+                events: 0,
+                event: text(),
             },
         );
         matches(
