@@ -367,7 +367,7 @@ mod tests {
 
     #[test]
     fn what_only_a_strict_sandbox_knows_asks_for_one() {
-        let defaults = Defaults { sandbox: Some(wire::Sandbox::None), dedupe: None };
+        let defaults = Defaults { sandbox: Some(wire::Sandbox::None), ..Defaults::default() };
         let json = r#"{"agent":"a","topic":"t","action":{"exec":["true"],"network":"host","writable":["/srv/work"],"limits":{"memory":"1GiB"}}}"#;
         let (_, definition) = declared(json, &defaults).unwrap();
         let Action::Exec(exec) = definition.action else { panic!("it runs a program") };
