@@ -160,7 +160,7 @@ impl Server {
     /// Does with a file's definitions what a start does. Tells whether they were put in force.
     pub(super) async fn start_again_with(&self, definitions: Value) -> bool {
         let definitions: Definitions = serde_json::from_value(definitions).unwrap();
-        let defaults = Defaults { sandbox: Some(Sandbox::None), dedupe: None };
+        let defaults = Defaults { sandbox: Some(Sandbox::None), ..Defaults::default() };
         let handle = &self.app.handle;
         let done =
             crate::install::install_at_start(handle, &definitions, "cantus.yaml", "file", &defaults).await;

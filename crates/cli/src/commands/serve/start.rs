@@ -70,7 +70,7 @@ pub(super) async fn start_server(options: StartOptions, stop: impl Future<Output
             url: format!("http://{}", reachable(address)),
             token: Some(program_token),
             cwd: folder_of(options.file.as_deref())?,
-            hidden: secrets(&options.server),
+            hidden: secrets(&options.server, &options.definitions),
         }),
         observer: observation.clone(),
         housekeeping: Some(kept(options.server.retention.as_ref())),
@@ -208,10 +208,17 @@ fn server_options(
 }
 
 /// Returns the files that hold secrets of the server.
-fn secrets(server: &cantus_api::definition::Server) -> Vec<PathBuf> {
+fn secrets(
+    server: &cantus_api::definition::Server,
+    definitions: &cantus_api::definition::Definitions,
+) -> Vec<PathBuf> {
     let tokens = server.tokens.iter().map(|token| token.token_file.clone());
     let hooks = server.hooks.values().filter_map(|hook| hook.secret_file.clone());
-    tokens.chain(hooks).collect()
+    let webhooks = definitions.subscriptions().filter_map(|(_, one)| match &one.action {
+        cantus_api::definition::Action::Webhook(webhook) => webhook.secret_file.as_deref().map(PathBuf::from),
+        _ => None,
+    });
+    tokens.chain(hooks).chain(webhooks).collect()
 }
 
 fn webhook_settings(
