@@ -193,8 +193,6 @@ impl Made {
             bell: Bell::default(),
             housekeeping: Status::of(config.housekeeping.is_some()),
             log: engine.housekeeping(),
-            housekeeping: Status::default(),
-            log: config.housekeeping.as_ref().map(|(log, _)| log.clone()),
             webhooks: config.webhooks.clone().map(Webhooks::new),
         });
         let (subjects, owed) = (feeder::Subjects::of(&coordinator.state), coordinator.owed());
