@@ -1,6 +1,7 @@
 //! What is done beside the writer: preparing the next segment, writing the index of the last one.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -35,6 +36,8 @@ pub(crate) struct Work {
     changed: Condvar,
     /// Held by whoever looks for, makes or removes files kept for reuse.
     recycled: Mutex<()>,
+    /// Set while the next segment can not be made for want of space or of files.
+    blocked: AtomicBool,
 }
 
 /// Where the next segment is.
@@ -60,6 +63,7 @@ impl Keeper {
             slot,
             changed: Condvar::new(),
             recycled: Mutex::new(()),
+            blocked: AtomicBool::new(false),
         });
         let thread = match background {
             false => None,
@@ -80,6 +84,11 @@ impl Keeper {
         if *slot == Slot::Empty && jobs.try_send(Job::Spare(bytes)).is_ok() {
             *slot = Slot::Preparing;
         }
+    }
+
+    /// Says whether the last try to make the next segment failed for want of space or of files.
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.work.blocked.load(Ordering::Relaxed)
     }
 
     /// Takes the next segment, made now if it was not prepared.
@@ -141,6 +150,8 @@ impl Work {
             // Not fatal yet: the writer tries again when it needs the segment, and says then what is wrong.
             tracing::warn!(error = %error, cause = ?error.source, "the next log segment could not be prepared");
         }
+        let blocked = made.as_ref().is_err_and(|error| super::disk::is_full(&error.source));
+        self.blocked.store(blocked, Ordering::Relaxed);
         *self.slot() = made.map_or(Slot::Empty, Slot::Ready);
         self.changed.notify_all();
     }

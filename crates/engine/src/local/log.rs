@@ -182,9 +182,15 @@ impl Log {
     }
 
     /// Returns how many bytes are free on the disk, and whether that is below the low-water mark.
+    ///
+    /// A next segment that could not be made is tried again: the rest of this one is the reserve until it can.
     pub fn space(&self) -> Space {
         let free_bytes = self.shared.disk.free_bytes(&self.shared.dir).unwrap_or(u64::MAX);
-        Space { free_bytes, reserve_bytes: self.options.reserve_bytes }
+        let is_blocked = self.keeper.is_blocked();
+        if is_blocked {
+            self.keeper.prepare(self.options.segment_bytes(self.active.generation + 1));
+        }
+        Space { free_bytes, reserve_bytes: self.options.reserve_bytes, is_blocked }
     }
 
     fn check_alive(&self) -> Result<(), AppendError> {
@@ -361,12 +367,14 @@ pub struct Space {
     pub free_bytes: u64,
     /// The low-water mark.
     pub reserve_bytes: u64,
+    /// Set while the next segment can not be made, also when bytes are free: there may be no room for another file.
+    pub is_blocked: bool,
 }
 
 impl Space {
     /// Says whether publishes are to be refused.
     pub fn is_low(&self) -> bool {
-        self.free_bytes < self.reserve_bytes
+        self.is_blocked || self.free_bytes < self.reserve_bytes
     }
 
     fn full(&self) -> AppendError {

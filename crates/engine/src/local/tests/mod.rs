@@ -3,6 +3,7 @@
 mod append;
 mod given;
 mod housekeeper;
+mod no_room;
 mod power_loss;
 mod read;
 mod real;

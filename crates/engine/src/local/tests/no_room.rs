@@ -1,0 +1,92 @@
+//! No room for another file, although bytes are free: a file system has only so many.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::given::{append_numbered, describe};
+use crate::local::disk::{Access, Disk, DiskFile, Locked};
+use crate::local::{FrameBuilder, Log, Options, RealDisk};
+
+/// The disk of this machine, which takes no new file while it is told not to.
+#[derive(Debug, Default)]
+struct Crowded {
+    is_full: AtomicBool,
+}
+
+impl Disk for Crowded {
+    fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        if self.is_full.load(Ordering::Relaxed) {
+            return Err(io::Error::from(io::ErrorKind::StorageFull));
+        }
+        RealDisk.create(path)
+    }
+
+    fn create_dir(&self, dir: &Path) -> io::Result<()> {
+        RealDisk.create_dir(dir)
+    }
+
+    fn open(&self, path: &Path, access: Access) -> io::Result<Arc<dyn DiskFile>> {
+        RealDisk.open(path, access)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        RealDisk.rename(from, to)
+    }
+
+    fn unlink(&self, path: &Path) -> io::Result<()> {
+        RealDisk.unlink(path)
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        RealDisk.sync_dir(dir)
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
+        RealDisk.list(dir)
+    }
+
+    fn free_bytes(&self, _dir: &Path) -> io::Result<u64> {
+        Ok(u64::MAX)
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Locked> {
+        RealDisk.lock(path)
+    }
+}
+
+#[test]
+fn a_segment_that_can_not_be_made_makes_space_low_before_the_last_one_ends_and_until_one_can() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = Arc::new(Crowded::default());
+    let options = Options {
+        segment_bytes_first: 1 << 20,
+        segment_bytes_max: 1 << 20,
+        reserve_bytes: 0,
+        disk: disk.clone(),
+        ..Options::default()
+    };
+    let (mut log, _) = Log::open(dir.path(), options, Arc::new(describe)).unwrap();
+    disk.is_full.store(true, Ordering::Relaxed);
+    // The next segment is asked for, and can not be made; what the rest of this one is for is still taken.
+    while !log.space().is_low() {
+        write_from_the_reserve(&mut log);
+    }
+    write_from_the_reserve(&mut log);
+    disk.is_full.store(false, Ordering::Relaxed);
+    // Nobody writes meanwhile, and it is tried again all the same.
+    while log.space().is_low() {
+        std::thread::yield_now();
+    }
+    append_numbered(&mut log, 1000, 2000);
+}
+
+fn write_from_the_reserve(log: &mut Log) {
+    let mut frame = FrameBuilder::new();
+    frame.begin(log.next_position(), log.log_time_ms());
+    frame.use_reserve();
+    frame.record(log.next_position(), 0, true, &[7; 200]).unwrap();
+    log.write(&mut frame).unwrap();
+    log.sync().unwrap();
+}
