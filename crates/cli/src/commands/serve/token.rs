@@ -7,8 +7,6 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
-use crate::exit::Failure;
-
 const RANDOM_BYTES: usize = 32;
 const MODE: u32 = 0o600;
 
@@ -32,24 +30,34 @@ pub(super) fn of_dev(file: &Path) -> Result<String> {
         private_folder(folder)?;
     }
     let named = || format!("the token file {}", file.display());
-    match OpenOptions::new().write(true).create_new(true).mode(MODE).open(file) {
-        Ok(mut new) => {
-            let token = random()?;
-            new.write_all(format!("{token}\n").as_bytes()).with_context(named)?;
-            new.sync_all().with_context(named)?;
-            Ok(token)
-        }
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            let token = std::fs::read_to_string(file).with_context(named)?.trim().to_owned();
-            if token.is_empty() {
-                let hint = "delete it, and the next start writes a new one";
-                return Err(Failure::failed(format!("{} is empty", file.display())).hint(hint).into());
-            }
+    match std::fs::read_to_string(file) {
+        Ok(text) if !text.trim().is_empty() => {
             std::fs::set_permissions(file, Permissions::from_mode(MODE)).with_context(named)?;
-            Ok(token)
+            return Ok(text.trim().to_owned());
         }
-        Err(error) => Err(error).with_context(named),
+        // A file that is empty was begun by a start that did not get any further: nobody has this token.
+        Ok(_) => {}
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => return Err(error).with_context(named),
     }
+    let token = random()?;
+    write(file, &token).with_context(named)?;
+    Ok(token)
+}
+
+/// Writes a token under another name first: a start that is killed leaves either no file or a whole one.
+fn write(file: &Path, token: &str) -> std::io::Result<()> {
+    let mut name = file.file_name().unwrap_or_default().to_owned();
+    name.push(".tmp");
+    let made = file.with_file_name(name);
+    match std::fs::remove_file(&made) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut new = OpenOptions::new().write(true).create_new(true).mode(MODE).open(&made)?;
+    new.write_all(format!("{token}\n").as_bytes())?;
+    new.sync_all()?;
+    std::fs::rename(&made, file)
 }
 
 fn random() -> Result<String> {
@@ -71,6 +79,18 @@ mod tests {
         let token = of_dev(&file).unwrap();
         assert_eq!(token.len(), 64);
         std::fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
+        assert_eq!(of_dev(&file).unwrap(), token);
+        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_start_that_was_killed_while_it_wrote_the_token_is_no_obstacle_to_the_next() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("token");
+        std::fs::write(&file, "").unwrap();
+        std::fs::write(folder.path().join("token.tmp"), "half a tok").unwrap();
+        let token = of_dev(&file).unwrap();
+        assert_eq!(token.len(), 64);
         assert_eq!(of_dev(&file).unwrap(), token);
         assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     }
