@@ -204,7 +204,7 @@ struct Written {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     writable: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    limits: Option<ExecLimits>,
+    limits: Option<Box<ExecLimits>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     concurrency: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -417,7 +417,7 @@ fn exec(argv: Vec<String>, written: Written) -> Result<Exec, String> {
     if let (Some(Sandbox::None), Some(key)) = (exec.sandbox, exec.key_of_strict()) {
         return Err(format!("`{key}` belongs to `sandbox: strict`, and this is `sandbox: none`"));
     }
-    exec.limits.as_ref().map_or(Ok(()), ExecLimits::check)?;
+    exec.limits.as_deref().map_or(Ok(()), ExecLimits::check)?;
     Ok(exec)
 }
 

@@ -36,7 +36,7 @@ pub struct Exec {
     /// Files and folders it may change in a strict sandbox.
     pub writable: Vec<String>,
     /// How much it may use in a strict sandbox.
-    pub limits: Option<ExecLimits>,
+    pub limits: Option<Box<ExecLimits>>,
     /// How many run at the same time, 1 to 10,000.
     pub concurrency: Option<u32>,
 }

@@ -190,7 +190,7 @@ fn exec(reader: &Reader<'_>, fields: &Fields<'_, '_>) -> Read {
         network: fields.get("network").and_then(|node| confinement::network(reader, node)),
         readable: confinement::paths(reader, fields, "readable"),
         writable: confinement::paths(reader, fields, "writable"),
-        limits: fields.get("limits").and_then(|node| confinement::limits(reader, node)),
+        limits: fields.get("limits").and_then(|node| confinement::limits(reader, node)).map(Box::new),
         concurrency: fields
             .get("concurrency")
             .and_then(|node| reader.whole(node, "concurrency", 1..=Subscription::MAX_CONCURRENCY)),
