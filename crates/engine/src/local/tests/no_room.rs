@@ -51,6 +51,14 @@ impl Disk for Crowded {
         Ok(u64::MAX)
     }
 
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        RealDisk.link(from, to)
+    }
+
+    fn is_linked(&self, path: &Path) -> io::Result<bool> {
+        RealDisk.is_linked(path)
+    }
+
     fn lock(&self, path: &Path) -> io::Result<Locked> {
         RealDisk.lock(path)
     }
