@@ -49,6 +49,9 @@ pub struct DeadLetter<E = Event> {
     /// What people noted.
     #[serde(default)]
     pub note: String,
+    /// Whether the order key of its event waits for a person because of it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub holds_key: bool,
     /// The deliveries and events it was replayed as, oldest first.
     #[serde(default)]
     pub replayed_as: Vec<Replayed>,
@@ -262,6 +265,15 @@ pub struct Archive {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Restore {
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// Lets the order key go on that a dead letter holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Release {
     /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,

@@ -45,8 +45,11 @@ pub struct Leased<E = Event> {
     pub subscription: SubscriptionId,
     /// Where the event is.
     pub position: Position,
-    /// Whether the event may have been handled before: it was leased at least once.
+    /// Whether the event may have been handled before: an earlier attempt was begun, or this is a replay.
     pub redelivered: bool,
+    /// When this delivery was handed out for the first time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_delivered_at: Option<Timestamp>,
     /// The event.
     pub event: E,
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::definition::{self, AgentName, Order, RetryPolicy};
+use crate::definition::{self, AfterDeadLetter, AgentName, Order, RetryPolicy};
 use crate::ids::{Cursor, Position, SubscriptionId};
 use crate::time::{Span, Timestamp};
 
@@ -50,8 +50,58 @@ pub struct Subscription {
     pub retry: RetryPolicy,
     /// How many deliveries may run at once.
     pub concurrency: u32,
+    /// How many deliveries may run or wait for another attempt at once.
+    #[serde(default)]
+    pub max_in_flight: u32,
     /// What is kept in order.
     pub order: Order,
+    /// What becomes of an order key after a dead letter.
+    #[serde(default)]
+    pub after_dead_letter: AfterDeadLetter,
+    /// How many order keys wait for a person because of a dead letter.
+    #[serde(default)]
+    pub held_keys: u64,
+    /// How many attempts may begin in a span of time; absent if as many as can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<String>,
+    /// Its circuit breaker; absent if it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub breaker: Option<Breaker>,
+}
+
+/// A circuit breaker as it stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Breaker {
+    /// Whether it holds deliveries back.
+    pub state: BreakerState,
+    /// How many distinct deliveries have failed in a row; when it is open, those that opened it.
+    pub failures: u64,
+    /// How many open it.
+    pub failure_threshold: u32,
+    /// Since when it is open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// When the next probe goes; absent while one is on its way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probe_at: Option<Timestamp>,
+    /// The class of the last failure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<String>,
+    /// The last failure in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// Whether a breaker holds deliveries back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BreakerState {
+    /// Deliveries go.
+    Closed,
+    /// Nothing goes until the next probe.
+    Open,
+    /// A probe is on its way.
+    HalfOpen,
 }
 
 /// What is done with an event, in short.

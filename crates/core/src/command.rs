@@ -119,6 +119,8 @@ pub enum Command {
         until: Option<Until>,
         /// Where an ending event is awaited.
         topics: Vec<Pattern>,
+        /// Why.
+        reason: Option<Text>,
         /// Who asks.
         actor: Text,
     },
@@ -195,6 +197,24 @@ pub enum Command {
     RestoreDeadLetter {
         /// Which.
         id: DeadLetterId,
+        /// Why.
+        note: Option<Text>,
+        /// Who asks.
+        actor: Text,
+    },
+    /// The order key that a dead letter holds goes on without it.
+    ReleaseKey {
+        /// The dead letter.
+        id: DeadLetterId,
+        /// Why.
+        note: Option<Text>,
+        /// Who asks.
+        actor: Text,
+    },
+    /// A subscription's breaker is closed by a person.
+    ResetBreaker {
+        /// Which subscription.
+        id: SubscriptionId,
         /// Who asks.
         actor: Text,
     },
@@ -354,6 +374,8 @@ pub struct Settle {
     pub outcome: Outcome,
     /// The delivery's event, when the caller has it: a dead letter needs its body.
     pub event: Option<Arc<Event>>,
+    /// The event that announces the dead letter, should this make one; or what the door refused of it.
+    pub on_failure: Option<Result<Box<Publish>, Refusal>>,
     /// Whether a refusal of the answer goes to the caller (a pulling agent) or counts as a failure (a program).
     pub refusal_fails: bool,
     /// Who.
@@ -548,6 +570,10 @@ pub struct Pulled {
     pub deadline: Timestamp,
     /// When its event was recorded.
     pub recorded_at: Timestamp,
+    /// When it was handed out for the first time.
+    pub first_at: Timestamp,
+    /// True when its event may have been handled before: an earlier attempt was begun, or it is a replay.
+    pub redelivered: bool,
     /// The event, when it was at hand; else it is read from the log.
     pub event: Option<Arc<Event>>,
 }

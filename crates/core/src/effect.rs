@@ -58,4 +58,8 @@ pub struct Deliver {
     pub survivor: bool,
     /// True when it is a replay: its effect must wait until the lease is durable, not only written.
     pub replay: bool,
+    /// When it was handed out for the first time.
+    pub first_at: Timestamp,
+    /// True when its event may have been handled before: an earlier attempt was begun, or it is a replay.
+    pub redelivered: bool,
 }

@@ -178,6 +178,20 @@ pub enum Refusal {
         /// Where it stands.
         status: &'static str,
     },
+    /// The dead letter holds no order key.
+    #[error("dead letter `{id}` holds no order key")]
+    KeyNotHeld {
+        /// Which.
+        id: Text,
+    },
+    /// A subscription takes over the name of another that is declared beside it.
+    #[error("`{id}` is renamed from `{before}`, and that is declared too")]
+    RenamedFromKept {
+        /// The new id.
+        id: Text,
+        /// The id it takes over.
+        before: Text,
+    },
     /// A limit of the server is reached; it may go later.
     #[error("too many {what}: {limit} at most")]
     TooMany {

@@ -1,6 +1,11 @@
 //! Recovery runs `apply` alone: whatever happened, the facts rebuild the same state, also on top of a checkpoint that
 //! was taken in small steps while it went on happening.
 
+#[path = "replay/definitions.rs"]
+mod definitions;
+#[path = "replay/flow.rs"]
+mod flow;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -22,7 +27,7 @@ use cantus_core::row::{Key, Loaded};
 use cantus_core::subscription::lanes::{WAITERS_MAX, WAITING_MAX};
 use cantus_core::subscription::retry::{Class, Failure, Policy};
 use cantus_core::subscription::{
-    Action, AfterDeadLetter, Order, PauseAction, Place, Subscription, SubscriptionId, Until,
+    Action, AfterDeadLetter, Order, PauseAction, Place, Rate, Subscription, SubscriptionId, Until, breaker,
 };
 use cantus_core::topic::{Pattern, Topic, TopicName};
 use cantus_core::{Coordinator, Position, Span, State, Text, Timestamp, hash};
@@ -47,6 +52,9 @@ enum Move {
     Erase(u8),
     Bulk(bulk_operation::Action, u8),
     Abort,
+    Flow(u8),
+    Release,
+    Reset,
     Checkpoint,
 }
 
@@ -70,6 +78,9 @@ fn moves() -> impl Strategy<Value = Move> {
         1 => any::<u8>().prop_map(Move::Erase),
         3 => (bulk_action(), 1u8..4).prop_map(|(action, batch)| Move::Bulk(action, batch)),
         1 => Just(Move::Abort),
+        1 => (0u8..8).prop_map(Move::Flow),
+        1 => Just(Move::Release),
+        1 => Just(Move::Reset),
         2 => Just(Move::Checkpoint),
     ]
 }
@@ -99,7 +110,31 @@ fn definition(order: u8) -> Subscription {
         from: Place::Start,
         renamed_from: None,
         origin: Origin::File,
+        breaker: Some(breaker::Policy {
+            failure_threshold: 3,
+            initial_pause: Span::seconds(1),
+            max_pause: Span::seconds(4),
+        }),
+        rate: None,
+        max_lifetime: None,
+        on_start: None,
+        on_failure: None,
     }
+}
+
+/// Definitions that differ in what lets deliveries flow: a bit each for held keys, a rate, and no breaker.
+fn flowing(bits: u8) -> Subscription {
+    let mut definition = definition(0);
+    if bits & 1 > 0 {
+        definition.after_dead_letter = AfterDeadLetter::HoldKey;
+    }
+    if bits & 2 > 0 {
+        definition.rate = Some(Rate { count: 2, per: Span::seconds(1) });
+    }
+    if bits & 4 > 0 {
+        definition.breaker = Some(breaker::Policy::OFF);
+    }
+    definition
 }
 
 fn event(id: u8, key: Option<u8>, priority: u8, stream: bool, deliver_at: Option<Timestamp>) -> Arc<Event> {
@@ -329,6 +364,7 @@ impl World {
     /// Goes on until nothing more comes: everything that is pulled is acknowledged.
     fn drain(&mut self) {
         self.make(&Move::Pause(false));
+        self.make(&Move::Release);
         for _ in 0..1_000 {
             self.make(&Move::Feed);
             self.make(&Move::Pull(3));
@@ -430,8 +466,18 @@ impl World {
             Move::Restore => {
                 let ids: Vec<_> = self.coordinator.state.dead_letters.keys().copied().collect();
                 for id in ids {
-                    self.command(Command::RestoreDeadLetter { id, actor: Text::from("test") });
+                    self.command(Command::RestoreDeadLetter { id, note: None, actor: Text::from("test") });
                 }
+            }
+            Move::Flow(bits) => self.install_with(flowing(*bits)),
+            Move::Release => {
+                let ids: Vec<_> = self.coordinator.state.dead_letters.keys().copied().collect();
+                for id in ids {
+                    self.command(Command::ReleaseKey { id, note: None, actor: Text::from("test") });
+                }
+            }
+            Move::Reset => {
+                self.command(Command::ResetBreaker { id: Self::id(), actor: Text::from("test") });
             }
             Move::Redeclare(order) => self.install(*order),
             Move::Apply(order, dry_run) => self.apply(*order, *dry_run),
@@ -569,6 +615,7 @@ impl World {
             token: pulled.token,
             outcome,
             event: None,
+            on_failure: None,
             refusal_fails: false,
             actor: Text::from("/worker"),
         })));
@@ -642,7 +689,9 @@ proptest! {
             let all = keys.len();
             keys.dedup();
             let reordered = subscription.versions.len() > 1
-                || what.iter().any(|one| matches!(one, Move::Redeclare(_) | Move::Apply(..) | Move::Seek(_)));
+                || what.iter().any(|one| {
+                    matches!(one, Move::Redeclare(_) | Move::Apply(..) | Move::Flow(_) | Move::Seek(_))
+                });
             prop_assert!(reordered || keys.len() == all, "a key is held twice: {:?}", one);
         }
     }

@@ -8,6 +8,7 @@
 mod append;
 mod checkpoint;
 mod find;
+pub mod flow_samples;
 mod housekeeping;
 mod read;
 mod restart;

@@ -264,6 +264,8 @@ impl Node {
             subscription: subscription.clone(),
             delivery_text: deliver.delivery.display(deliver.recorded_at),
             trace_parent: event.trace_parent.clone(),
+            on_start: None,
+            on_failure: None,
         };
         let settle = settlement(&self.handle, &attempt, said, true);
         self.send(Command::Settle(Box::new(settle)))

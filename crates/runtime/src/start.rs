@@ -78,6 +78,8 @@ pub struct Answering<'a> {
 /// The parts of an event to be made.
 #[derive(Clone, Debug)]
 pub struct Parts {
+    /// Its id; a new one when absent.
+    pub id: Option<Text>,
     /// Its type.
     pub event_type: Text,
     /// Its topic; that of the event it answers when absent.

@@ -60,6 +60,10 @@ pub(crate) struct Subscription {
     pub(crate) oldest: Option<Timestamp>,
     /// Whether its attempts are ours to carry out.
     pub(crate) pushed: bool,
+    /// Whether its breaker holds deliveries back.
+    pub(crate) broken: bool,
+    /// How many order keys wait for a person.
+    pub(crate) held_keys: u64,
     waiting: u64,
     read: Position,
     topics: Vec<Pattern>,
@@ -162,6 +166,8 @@ impl Subscription {
             waiters: counts.waiters as u64,
             oldest: counts.oldest,
             pushed: !matches!(it.definition().action, subscription::Action::Inbox),
+            broken: it.is_broken(),
+            held_keys: it.held.len() as u64,
             waiting: counts.waiting as u64,
             read: read_up_to(it.definition(), &counts),
             topics: it.definition().topics.clone(),

@@ -124,6 +124,10 @@ pub(crate) fn of_refusal(refusal: &Refusal, place: Place) -> Box<Problem> {
         Refusal::BulkOver { id, .. } => {
             plain(Code::BulkOver).hint(format!("`cantus bulk get {id}` says how it ended"))
         }
+        Refusal::KeyNotHeld { .. } => plain(Code::DeadLetterState)
+            .hint("only the dead letters of a subscription with `after_dead_letter: hold_key` hold keys, while they are open"),
+        Refusal::RenamedFromKept { .. } => plain(Code::SubscriptionInvalid)
+            .hint("remove `renamed_from`, or the subscription that has the old name"),
         Refusal::TooMany { .. } => plain(Code::Overloaded),
         Refusal::IdempotencyKeyReused => {
             plain(Code::IdempotencyKeyReused).hint("use a new Idempotency-Key for every new request")

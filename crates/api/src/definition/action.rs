@@ -8,7 +8,7 @@ use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 use super::confinement::{ExecLimits, Network, Sandbox};
-use super::exec::{Exec, OnSuccess, Stdin};
+use super::exec::{Announce, Exec, OnSuccess, Stdin};
 use super::{
     AgentPattern, Duration, EventType, HeaderKey, HeaderTemplate, Subscription, Variable, Webhook,
     WebhookMode, WebhookUrl,
@@ -194,7 +194,11 @@ struct Written {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     timeout: Option<Duration>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    on_start: Option<Announce>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     on_success: Option<OnSuccess>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    on_failure: Option<Announce>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sandbox: Option<Sandbox>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -236,7 +240,9 @@ impl From<Action> for Written {
                 stdin: Some(exec.stdin),
                 prompt: exec.prompt,
                 timeout: Some(exec.timeout),
+                on_start: exec.on_start,
                 on_success: exec.on_success,
+                on_failure: exec.on_failure,
                 sandbox: exec.sandbox,
                 network: exec.network,
                 readable: exec.readable,
@@ -317,7 +323,9 @@ impl Written {
             (!self.pass_env.is_empty(), "pass_env"),
             (self.stdin.is_some(), "stdin"),
             (self.prompt.is_some(), "prompt"),
+            (self.on_start.is_some(), "on_start"),
             (self.on_success.is_some(), "on_success"),
+            (self.on_failure.is_some(), "on_failure"),
             (self.sandbox.is_some(), "sandbox"),
             (self.network.is_some(), "network"),
             (!self.readable.is_empty(), "readable"),
@@ -406,7 +414,9 @@ fn exec(argv: Vec<String>, written: Written) -> Result<Exec, String> {
         stdin: written.stdin.unwrap_or_default(),
         prompt: written.prompt,
         timeout,
+        on_start: written.on_start,
         on_success: written.on_success,
+        on_failure: written.on_failure,
         sandbox: written.sandbox,
         network: written.network,
         readable: written.readable,

@@ -25,8 +25,12 @@ pub struct Exec {
     pub prompt: Option<String>,
     /// How long an attempt may take.
     pub timeout: Duration,
+    /// The event that says that a delivery's first attempt starts.
+    pub on_start: Option<Announce>,
     /// The event its plain output becomes.
     pub on_success: Option<OnSuccess>,
+    /// The event that says that a delivery became a dead letter.
+    pub on_failure: Option<Announce>,
     /// How it is confined; left out, the server decides, and it is strict when any of the next four is given.
     pub sandbox: Option<Sandbox>,
     /// Which network it has in a strict sandbox; none when left out.
@@ -89,6 +93,21 @@ pub struct OnSuccess {
     /// What of the output becomes its data.
     #[serde(default)]
     pub data: SuccessData,
+}
+
+/// An event that says what happens to a delivery.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Announce {
+    /// Its type.
+    #[serde(rename = "type")]
+    pub event_type: EventType,
+    /// Its topic; left out, the topic of the event that is handled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub topic: Option<TopicName>,
+    /// Its data, as CEL over the event that is handled; left out, what is known of the delivery.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<String>,
 }
 
 /// What of a program's output becomes data.

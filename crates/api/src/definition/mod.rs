@@ -1,15 +1,17 @@
 //! Definitions: everything that can be declared, as it travels in JSON and stands in the file.
 //!
-//! Read `name` and `duration` (the words of one kind), then `topic`, `agent`, `subscription`, `action` and `retry`
+//! Read `name` and `duration` (the words of one kind), then `topic`, `agent`, `subscription`, `action`, `retry`, `breaker` and `rate`
 //! (what is declared), and `server` (how the process behaves). Every type refuses unknown keys and out-of-bounds
 //! values when it is read, so whoever holds one can trust it.
 
 mod action;
 mod agent;
+mod breaker;
 mod confinement;
 mod duration;
 mod exec;
 mod name;
+mod rate;
 mod retry;
 mod server;
 mod size;
@@ -24,12 +26,14 @@ use serde::{Deserialize, Serialize};
 
 pub use action::{Action, Inbox, Pause, PauseUntil, Publish, ValueText};
 pub use agent::Agent;
+pub use breaker::{Breaker, BreakerPolicy};
 pub use confinement::{ExecLimits, Network, Sandbox};
 pub use duration::{Duration, InvalidDuration};
-pub use exec::{Exec, OnSuccess, Stdin, SuccessData};
+pub use exec::{Announce, Exec, OnSuccess, Stdin, SuccessData};
 pub use name::{
     AgentName, AgentPattern, EventType, HookName, InvalidName, SubscriptionName, TopicName, TopicPattern,
 };
+pub use rate::{InvalidRate, Rate};
 pub use retry::{
     Backoff, FailureClass, InvalidFailureClass, OutOfBounds, Retry, RetryPolicy, RetryPolicyParts,
 };

@@ -6,7 +6,7 @@ use serde::de::value::SeqAccessDeserializer;
 use serde::de::{self, Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
-use super::{Action, AgentName, Duration, Retry, SubscriptionName, TopicPattern};
+use super::{Action, AgentName, Breaker, Duration, Rate, Retry, SubscriptionName, TopicPattern};
 
 /// A declared subscription. Its id is `agent/name`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -48,6 +48,15 @@ pub struct Subscription {
     /// Where a new subscription starts.
     #[serde(default)]
     pub from: Start,
+    /// When its circuit breaker opens; left out, as `BreakerPolicy::default` says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub breaker: Option<Breaker>,
+    /// How many attempts may begin in a span of time, such as `20/s`; left out, as many as can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<Rate>,
+    /// How long a lease lasts at most, however often `progress` extends it; left out, 12 hours. For an inbox.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_lifetime: Option<Duration>,
 }
 
 impl Subscription {
@@ -119,6 +128,8 @@ pub enum AfterDeadLetter {
     /// The key goes on with its next event.
     #[default]
     Continue,
+    /// The key waits until a person has repaired the dead letter, put it away, or let the key go.
+    HoldKey,
 }
 
 /// Where a new subscription starts.

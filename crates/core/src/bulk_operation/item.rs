@@ -76,7 +76,11 @@ fn done(view: &View<'_>, operation: &Operation, item: Item) -> Result<Vec<Fact>,
         (Action::Archive, Item::DeadLetter(id)) => {
             Ok(dead_letter::decide::archive(view, id, reason, actor)?.0)
         }
-        (Action::Restore, Item::DeadLetter(id)) => Ok(dead_letter::decide::restore(view, id, actor)?.0),
+        (Action::Restore, Item::DeadLetter(id)) => {
+            // A reason is kept; none leaves the note of the archive.
+            let note = Some(reason).filter(|reason| !reason.is_empty());
+            Ok(dead_letter::decide::restore(view, id, note, actor)?.0)
+        }
         (Action::Retry, Item::Delivery(id)) => retry(view, operation, id),
         (Action::GiveUp, Item::Delivery(id)) => give_up(view, operation, id),
         _ => Err(Left::Fail("the action is not one for this kind of item")),
@@ -177,6 +181,8 @@ fn give_up(view: &View<'_>, operation: &Operation, id: DeliveryId) -> Result<Vec
         attempts,
         fingerprint,
         reopens: view.state.replaying.get(&id).copied(),
+        // Whoever gave it up has decided: its key goes on.
+        holds: None,
     };
     Ok(vec![Fact::from(given_up), Fact::from(opened)])
 }

@@ -55,7 +55,7 @@ pub(super) fn decide(view: &View<'_>, command: &Command) -> Decided {
         }
         Command::ResumeSubscription { id, actor } => operate::resume(view, id, actor),
         Command::Seek { id, after, dry_run, actor } => operate::seek(view, id, *after, *dry_run, actor),
-        Command::PauseAgents { agents, until, topics, actor } => {
+        Command::PauseAgents { agents, until, topics, reason, actor } => {
             let (until, until_event) = match until {
                 Some(Until::After(span)) => (Some(view.now.at.after(*span)), None),
                 Some(Until::Event(filter)) => (None, Some(filter.clone())),
@@ -68,6 +68,7 @@ pub(super) fn decide(view: &View<'_>, command: &Command) -> Decided {
                 until_event,
                 topics: topics.clone(),
                 by: actor.clone(),
+                reason: reason.clone(),
             };
             Ok((vec![Fact::from(fact)], Answer::Done))
         }
@@ -94,7 +95,11 @@ pub(super) fn decide(view: &View<'_>, command: &Command) -> Decided {
         Command::EditDeadLetter(edit) => dead_letter::edit(view, edit),
         Command::ReplayDeadLetter(replay) => dead_letter::replay(view, replay),
         Command::ArchiveDeadLetter { id, note, actor } => dead_letter::archive(view, *id, note, actor),
-        Command::RestoreDeadLetter { id, actor } => dead_letter::restore(view, *id, actor),
+        Command::RestoreDeadLetter { id, note, actor } => {
+            dead_letter::restore(view, *id, note.as_ref(), actor)
+        }
+        Command::ReleaseKey { id, note, actor } => dead_letter::release_key(view, *id, note.as_ref(), actor),
+        Command::ResetBreaker { id, actor } => operate::reset_breaker(view, id, actor),
         Command::EraseEvents(erase) => retention::erase(view, erase),
         Command::AdvanceErasure { erasure, stage } => retention::advance(view, *erasure, *stage),
         Command::DeclareGap(gap) => retention::declare_gap(view, gap),

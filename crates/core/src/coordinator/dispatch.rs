@@ -9,16 +9,16 @@ use crate::command::{Answer, Now, Pull, Pulled};
 use crate::effect::{Deliver, Effect};
 use crate::event::{Event, Priority};
 use crate::fact::{
-    AgentSeen, AgentsResumed, CursorMoved, DeliveryExpired, DeliveryLeased, DeliveryParked, EventLost,
-    EventPublished, Fact, SubscriptionResumed,
+    AgentSeen, AgentsResumed, CursorMoved, DeliveryParked, EventLost, EventPublished, Fact,
+    SubscriptionResumed,
 };
 use crate::hash;
-use crate::ids::{DeliveryId, Position, Token};
+use crate::ids::{DeliveryId, Position};
 use crate::refusal::Refusal;
 use crate::state::Timer;
 use crate::subscription::decide::{is_pushed, lease_ends};
-use crate::subscription::lanes::{BODIES_MAX, Lanes, WAITERS_MAX, Waiting, key_of, lane_of};
-use crate::subscription::{Action, Order, Stage};
+use crate::subscription::lanes::{BODIES_MAX, Lanes, WAITERS_MAX, Waiting, key_of, lane_of, own_key};
+use crate::subscription::{Action, Order};
 use crate::text::Text;
 use crate::time::Timestamp;
 
@@ -77,11 +77,13 @@ impl Coordinator {
                 generation: 0,
                 priority: offer.event.priority,
                 key: key_of(definition, &offer.event),
+                own_key: own_key(&offer.event),
                 story: hash::of(&offer.event.correlation_id),
                 recorded_at: offer.recorded_at,
                 expires_at: offer.event.expires_at,
                 event: keep.then_some(offer.event),
                 kept: false,
+                passes: false,
             };
             if lanes.offer(lane, offer.round, waiting) == Some(true) {
                 effects.push(feed(offer.subscription, lanes.close(lane)));
@@ -185,6 +187,8 @@ impl Coordinator {
                     event: pulled.event,
                     survivor: false,
                     replay,
+                    first_at: pulled.first_at,
+                    redelivered: pulled.redelivered,
                 }));
             }
             return Ok(given);
@@ -226,6 +230,8 @@ impl Coordinator {
                 key: waiting.key,
                 story: waiting.story,
                 recorded_at: waiting.recorded_at,
+                own_key: waiting.own_key.filter(|own| waiting.key != Some(*own)),
+                expires_at: waiting.expires_at,
             };
             self.record(Fact::from(fact), now, stepped)?;
         }
@@ -326,138 +332,13 @@ impl Coordinator {
         }
         Ok(deliveries)
     }
-
-    /// Leases the next delivery of a subscription, if anything may go. Tells also whether it is a replay.
-    fn lease_next(
-        &mut self,
-        number: u32,
-        now: Now,
-        draw: usize,
-        stepped: &mut Stepped,
-    ) -> Result<Option<(Pulled, bool)>, Stop> {
-        loop {
-            let (Some(subscription), Some(lanes)) =
-                (self.state.subscriptions.get(&number), self.lanes.get_mut(&number))
-            else {
-                return Ok(None);
-            };
-            let definition = subscription.definition();
-            let free = lanes.leased < definition.concurrency as usize;
-            if !free || subscription.pause.is_some() || self.state.parked_by(&subscription.id.agent).is_some()
-            {
-                return Ok(None);
-            }
-            let next = if let Some(slot) = lanes.pop_due() {
-                let Some(open) = subscription.open.get(&slot) else { continue };
-                if !matches!(open.stage, Stage::Retrying(due) if due <= now.at) {
-                    continue;
-                }
-                Next {
-                    slot,
-                    key: open.key,
-                    priority: open.priority,
-                    story: open.story,
-                    recorded_at: open.recorded_at,
-                    acquired: open.acquired,
-                    replay: open.replay_of.is_some(),
-                    event: None,
-                }
-            } else {
-                if lanes.leased + lanes.retrying >= definition.max_in_flight as usize {
-                    return Ok(None);
-                }
-                let Some((_, waiting)) = lanes.pop() else { return Ok(None) };
-                let slot = (waiting.position, waiting.generation);
-                let open = subscription.open.get(&slot);
-                if waiting.kept && open.is_none() {
-                    lanes.release(waiting.key);
-                    continue;
-                }
-                if waiting.expires_at.is_some_and(|at| at <= now.at) {
-                    let delivery = DeliveryId { subscription: number, position: slot.0, generation: slot.1 };
-                    let (priority, story) = (waiting.priority, waiting.story);
-                    lanes.release(waiting.key);
-                    let fact = DeliveryExpired { delivery, priority, story };
-                    self.record(Fact::from(fact), now, stepped)?;
-                    continue;
-                }
-                Next {
-                    slot,
-                    key: waiting.key,
-                    priority: waiting.priority,
-                    story: waiting.story,
-                    recorded_at: waiting.recorded_at,
-                    acquired: open.map_or(0, |open| open.acquired),
-                    replay: open.is_some_and(|open| open.replay_of.is_some()),
-                    event: waiting.event,
-                }
-            };
-            return self.lease(number, next, now, draw, stepped).map(Some);
-        }
-    }
-
-    fn lease(
-        &mut self,
-        number: u32,
-        next: Next,
-        now: Now,
-        draw: usize,
-        stepped: &mut Stepped,
-    ) -> Result<(Pulled, bool), Stop> {
-        let delivery = DeliveryId { subscription: number, position: next.slot.0, generation: next.slot.1 };
-        let definition = self.state.subscriptions[&number].definition();
-        let span = match &definition.action {
-            Action::Exec(exec) => exec.timeout,
-            Action::Webhook(webhook) => webhook.timeout,
-            Action::Inbox | Action::Publish(_) | Action::Pause(_) => definition.lease,
-        };
-        let position = self.state.position.next();
-        let token = Token { epoch: self.state.meta.epoch, secret: mix(now.chance, position.0, draw as u64) };
-        let deadline = now.at.after(span);
-        let attempt = next.acquired + 1;
-        let fact = DeliveryLeased {
-            delivery,
-            token,
-            deadline,
-            attempt,
-            priority: next.priority,
-            key: next.key,
-            story: next.story,
-            recorded_at: next.recorded_at,
-        };
-        self.record(Fact::from(fact), now, stepped)?;
-        let event = next.event.or_else(|| self.bodies.get(&delivery).cloned());
-        if let Some(event) = &event {
-            self.keep_body(delivery, event);
-        }
-        let recorded_at = next.recorded_at;
-        Ok((Pulled { delivery, token, attempt, deadline, recorded_at, event }, next.replay))
-    }
-}
-
-/// What is about to be leased.
-struct Next {
-    slot: (Position, u16),
-    key: Option<u64>,
-    priority: crate::event::Priority,
-    story: u64,
-    recorded_at: Timestamp,
-    acquired: u32,
-    replay: bool,
-    event: Option<Arc<Event>>,
-}
-
-/// Makes a token's secret of the chance that was drawn for the step.
-fn mix(chance: u64, position: u64, draw: u64) -> u64 {
-    let parts = crate::hash::parts(&[&chance.to_le_bytes(), &position.to_le_bytes(), &draw.to_le_bytes()]);
-    (parts >> 64) as u64 ^ parts as u64
 }
 
 /// Decides what a timer leads to.
 pub(super) fn timer(view: &View<'_>, timer: Timer) -> Result<Vec<Fact>, Stop> {
     match timer {
         Timer::LeaseEnds(id) => lease_ends(view, id),
-        Timer::RetryDue(_) => Ok(Vec::new()),
+        Timer::RetryDue(_) | Timer::ProbeDue(_) | Timer::RateFrees(_) => Ok(Vec::new()),
         Timer::SubscriptionResumes(number) => {
             let actor = Text::from("/cantus/timer");
             let paused = view.state.subscriptions.get(&number).is_some_and(|it| it.pause.is_some());

@@ -1,11 +1,12 @@
 //! How a step runs: decide, apply, react.
 //!
 //! Read `view` (what a decision sees), `decide` (which room decides what), `install` (a whole set of definitions),
-//! then `step` (how facts are applied and lanes follow) and `dispatch` (who gets a delivery next).
+//! then `step` (how facts are applied and lanes follow), `dispatch` (who is served) and `lease` (what it gets).
 
 mod decide;
 mod dispatch;
 mod install;
+mod lease;
 mod step;
 mod view;
 

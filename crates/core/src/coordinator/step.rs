@@ -8,7 +8,7 @@ use crate::command::{Answer, Command, Now};
 use crate::effect::{Deliver, Effect};
 use crate::event::Event;
 use crate::fact::{ErasedEvent, Fact, Recorded};
-use crate::ids::{DeliveryId, Position};
+use crate::ids::{DeadLetterId, DeliveryId, Position};
 use crate::row::{Key, Loaded};
 use crate::state::{Impossible, State, Timer};
 use crate::subscription::decide::is_pushed;
@@ -70,7 +70,8 @@ impl Coordinator {
                 continue;
             }
             for ((position, generation), open) in &subscription.open {
-                let Some(lease) = open.lease() else { continue };
+                // What a worker pulled before the action changed is with that worker until its lease ends.
+                let Some(lease) = open.lease().filter(|lease| lease.pulled != Some(true)) else { continue };
                 effects.push(Effect::Deliver(Deliver {
                     delivery: DeliveryId {
                         subscription: *number,
@@ -84,6 +85,8 @@ impl Coordinator {
                     event: None,
                     survivor: true,
                     replay: open.replay_of.is_some(),
+                    first_at: open.first_at.unwrap_or(lease.since),
+                    redelivered: lease.attempt > 1 || open.replay_of.is_some(),
                 }));
             }
         }
@@ -158,12 +161,19 @@ impl Coordinator {
                 self.record(fact, now, stepped)?;
             }
             // A retry's timer only moves it to its lane; any other is gone with its fact.
-            if self.state.timers.remove(&(due, timer))
-                && let Timer::RetryDue(id) = timer
-                && let Some(lanes) = self.lanes.get_mut(&id.subscription)
-            {
-                lanes.retry((id.position, id.generation));
-                self.dirty.insert(id.subscription);
+            if self.state.timers.remove(&(due, timer)) {
+                match timer {
+                    Timer::RetryDue(id) => {
+                        if let Some(lanes) = self.lanes.get_mut(&id.subscription) {
+                            lanes.retry((id.position, id.generation));
+                        }
+                        self.dirty.insert(id.subscription);
+                    }
+                    Timer::ProbeDue(number) | Timer::RateFrees(number) => {
+                        self.dirty.insert(number);
+                    }
+                    _ => {}
+                }
             }
             self.loaded.clear();
         }
@@ -188,21 +198,30 @@ impl Coordinator {
     fn before(&self, fact: &Fact) -> Before {
         let open = |id: &DeliveryId| self.state.open(*id).cloned();
         match fact {
-            Fact::DeliveryLeased(fact) => Before { open: open(&fact.delivery), leased: Vec::new() },
-            Fact::DeliveryAcked(fact) => Before { open: open(&fact.delivery), leased: Vec::new() },
-            Fact::DeliveryFailed(fact) => Before { open: open(&fact.delivery), leased: Vec::new() },
-            Fact::DeliveryExpired(fact) => Before { open: open(&fact.delivery), leased: Vec::new() },
-            Fact::DeadLetterOpened(fact) => Before { open: open(&fact.delivery), leased: Vec::new() },
-            Fact::DeliveryGivenUp(fact) => Before { open: open(&fact.delivery), leased: Vec::new() },
+            Fact::DeliveryLeased(fact) => Before { open: open(&fact.delivery), ..Before::default() },
+            Fact::DeliveryAcked(fact) => Before { open: open(&fact.delivery), ..Before::default() },
+            Fact::DeliveryFailed(fact) => Before { open: open(&fact.delivery), ..Before::default() },
+            Fact::DeliveryExpired(fact) => Before { open: open(&fact.delivery), ..Before::default() },
+            Fact::DeadLetterOpened(fact) => Before { open: open(&fact.delivery), ..Before::default() },
+            Fact::DeliveryGivenUp(fact) => Before { open: open(&fact.delivery), ..Before::default() },
+            Fact::DeadLetterResolved(fact) => Before { held: self.held_by(fact.id), ..Before::default() },
+            Fact::DeadLetterArchived(fact) => Before { held: self.held_by(fact.id), ..Before::default() },
+            Fact::KeyReleased(fact) => Before { held: self.held_by(fact.id), ..Before::default() },
             Fact::SubscriptionRemoved(fact) => {
-                Before { open: None, leased: self.leased_attempts(fact.number) }
+                Before { leased: self.leased_attempts(fact.number), ..Before::default() }
             }
             Fact::SubscriptionSought(fact) => {
-                Before { open: None, leased: self.leased_attempts(fact.number) }
+                Before { leased: self.leased_attempts(fact.number), ..Before::default() }
             }
-            Fact::EventsErased(fact) => Before { open: None, leased: self.leased_of(&fact.items) },
+            Fact::EventsErased(fact) => Before { leased: self.leased_of(&fact.items), ..Before::default() },
             _ => Before::default(),
         }
+    }
+
+    /// The key that a dead letter holds, with its subscription.
+    fn held_by(&self, id: DeadLetterId) -> Option<(u32, u64)> {
+        let dead_letter = self.state.dead_letters.get(&id)?;
+        Some((dead_letter.delivery.subscription, dead_letter.holds?))
     }
 
     fn leased_attempts(&self, number: u32) -> Vec<(DeliveryId, u32)> {
@@ -268,6 +287,10 @@ impl Coordinator {
             Fact::DeadLetterOpened(fact) => {
                 self.drop_body(fact.delivery);
                 if let Some(lanes) = self.lanes.get_mut(&fact.delivery.subscription) {
+                    // Held first: what waits behind it is not let go in between.
+                    if let Some(key) = fact.holds {
+                        lanes.hold_key(key);
+                    }
                     lanes.release(before.open.and_then(|open| open.key));
                 }
                 self.dirty.insert(fact.delivery.subscription);
@@ -284,6 +307,28 @@ impl Coordinator {
                         lanes.withdraw(lane_of(definition, fact.priority), slot, fact.key);
                     }
                 }
+            }
+            Fact::DeliveryExpired(fact) => {
+                // What only waited was let go by whoever took it from its lane.
+                let retrying = before.open.filter(|open| matches!(open.stage, Stage::Retrying(_)));
+                if let (Some(open), Some(lanes)) = (retrying, self.lanes.get_mut(&fact.delivery.subscription))
+                {
+                    lanes.retrying = lanes.retrying.saturating_sub(1);
+                    lanes.release(open.key);
+                }
+                self.drop_body(fact.delivery);
+            }
+            Fact::DeadLetterResolved(_) | Fact::DeadLetterArchived(_) | Fact::KeyReleased(_) => {
+                self.release_key(before.held);
+            }
+            Fact::BreakerOpened(fact) => {
+                self.dirty.insert(fact.number);
+            }
+            Fact::BreakerProbed(fact) => {
+                self.dirty.insert(fact.number);
+            }
+            Fact::BreakerClosed(fact) => {
+                self.dirty.insert(fact.number);
             }
             Fact::SubscriptionDeclared(fact) => self.declared(fact.number, effects),
             Fact::SubscriptionRemoved(fact) => {
@@ -330,6 +375,16 @@ impl Coordinator {
         self.dirty.insert(id.subscription);
     }
 
+    /// A key goes on, once no dead letter holds it any longer.
+    fn release_key(&mut self, held: Option<(u32, u64)>) {
+        let Some((number, key)) = held else { return };
+        let still = self.state.subscriptions.get(&number).is_some_and(|it| it.held.contains_key(&key));
+        if let (false, Some(lanes)) = (still, self.lanes.get_mut(&number)) {
+            lanes.release_key(key);
+            self.dirty.insert(number);
+        }
+    }
+
     fn declared(&mut self, number: u32, effects: &mut Vec<Effect>) {
         self.dirty.insert(number);
         if !self.lanes.contains_key(&number) {
@@ -338,10 +393,15 @@ impl Coordinator {
             self.lanes.insert(number, lanes);
             return;
         }
-        let versions = &self.state.subscriptions[&number].versions;
-        let reordered = versions.iter().rev().take(2).map(|version| version.definition.order);
+        let subscription = &self.state.subscriptions[&number];
+        let reordered = subscription.versions.iter().rev().take(2).map(|version| version.definition.order);
         if reordered.collect::<Vec<_>>().windows(2).any(|pair| pair[0] != pair[1]) {
             self.restart(number, effects);
+        } else if subscription.held.is_empty()
+            && let Some(lanes) = self.lanes.get_mut(&number)
+        {
+            // A definition that lets keys go on has let go of those that were held.
+            lanes.release_keys();
         }
     }
 
@@ -379,6 +439,9 @@ impl Coordinator {
         self.dirty.insert(number);
         let Some(subscription) = self.state.subscriptions.get(&number) else { return };
         let Some(lanes) = self.lanes.get_mut(&number) else { return };
+        for key in subscription.held.keys() {
+            lanes.hold_key(*key);
+        }
         let mut waiting = Vec::new();
         for ((position, generation), open) in &subscription.open {
             match open.stage {
@@ -420,9 +483,11 @@ impl Coordinator {
             key: open.key,
             story: open.story,
             recorded_at: open.recorded_at,
-            expires_at: None,
+            own_key: open.own_key,
+            expires_at: open.expires_at,
             event: None,
             kept: true,
+            passes: subscription.passes_hold(open),
         };
         let lane = lane_of(subscription.definition(), open.priority);
         if let Some(lanes) = self.lanes.get_mut(&id.subscription) {
@@ -450,6 +515,8 @@ impl Coordinator {
 struct Before {
     open: Option<Open>,
     leased: Vec<(DeliveryId, u32)>,
+    /// The key that a dead letter held: subscription, key.
+    held: Option<(u32, u64)>,
 }
 
 pub(super) fn feed(subscription: u32, feeding: Feeding) -> Effect {

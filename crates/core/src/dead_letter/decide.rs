@@ -6,6 +6,7 @@ use crate::coordinator::{Stop, View};
 use crate::event::publish;
 use crate::fact::{
     DeadLetterArchived, DeadLetterEdited, DeadLetterReplayed, DeadLetterResolved, DeadLetterRestored, Fact,
+    KeyReleased,
 };
 use crate::hash;
 use crate::ids::{DeadLetterId, DeliveryId};
@@ -122,6 +123,7 @@ fn replayed(
         event_id,
         priority: event.priority,
         key: lanes::key_of(definition, event),
+        own_key: own_key(definition, event),
         story: hash::of(&event.correlation_id),
         recorded_at: replay.recorded_at,
         actor: replay.actor.clone(),
@@ -136,6 +138,7 @@ fn topic_replay(replay: &ReplayDeadLetter, event_id: &Text) -> DeadLetterReplaye
         event_id: Some(event_id.clone()),
         priority: replay.event.priority,
         key: None,
+        own_key: None,
         story: hash::of(&replay.event.correlation_id),
         recorded_at: replay.recorded_at,
         actor: replay.actor.clone(),
@@ -157,7 +160,29 @@ pub fn archive(view: &View<'_>, id: DeadLetterId, note: &Text, actor: &Text) -> 
 ///
 /// # Errors
 /// When there is no such dead letter, or it is not archived.
-pub fn restore(view: &View<'_>, id: DeadLetterId, actor: &Text) -> Decided {
+pub fn restore(view: &View<'_>, id: DeadLetterId, note: Option<&Text>, actor: &Text) -> Decided {
     find(view, id, Move::Restore)?;
-    Ok((vec![Fact::from(DeadLetterRestored { id, actor: actor.clone() })], Answer::Done))
+    let fact = DeadLetterRestored { id, actor: actor.clone(), note: note.cloned() };
+    Ok((vec![Fact::from(fact)], Answer::Done))
+}
+
+/// Decides to let the key that a dead letter holds go on. The dead letter stays as it is.
+///
+/// # Errors
+/// When there is no such dead letter, or it holds no key.
+pub fn release_key(view: &View<'_>, id: DeadLetterId, note: Option<&Text>, actor: &Text) -> Decided {
+    let text = |id: DeadLetterId| Text::from(id.display(Timestamp(0)));
+    let Some(dead_letter) = view.state.dead_letters.get(&id) else {
+        return Err(Stop::Refused(Refusal::DeadLetterUnknown { id: text(id) }));
+    };
+    let Some(key) = dead_letter.holds else {
+        return Err(Stop::Refused(Refusal::KeyNotHeld { id: text(id) }));
+    };
+    let fact = KeyReleased { id, key, actor: actor.clone(), note: note.cloned() };
+    Ok((vec![Fact::from(fact)], Answer::Done))
+}
+
+/// The event's own order key, where the order makes another of it.
+fn own_key(definition: &subscription::Subscription, event: &crate::event::Event) -> Option<u64> {
+    lanes::own_key(event).filter(|own| lanes::key_of(definition, event) != Some(*own))
 }

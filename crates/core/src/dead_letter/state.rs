@@ -68,6 +68,9 @@ pub struct DeadLetter {
     /// When its event was recorded, where that was known.
     #[n(17)]
     pub recorded_at: Option<Timestamp>,
+    /// The hash of the order key that waits for a person because of it.
+    #[n(18)]
+    pub holds: Option<u64>,
 }
 
 /// A replay and where it went.

@@ -34,6 +34,9 @@ pub struct DeadLetterOpened {
     /// The dead letter whose replay died, when it was one.
     #[n(5)]
     pub reopens: Option<DeadLetterId>,
+    /// The hash of the order key that waits for a person because of it.
+    #[n(6)]
+    pub holds: Option<u64>,
 }
 
 /// A person changed a dead letter's event. The original stays.
@@ -91,6 +94,9 @@ pub struct DeadLetterReplayed {
     /// Why.
     #[n(8)]
     pub note: Option<Text>,
+    /// The hash of its event's own order key, where that is not `key`.
+    #[n(9)]
+    pub own_key: Option<u64>,
 }
 
 /// A dead letter's replay succeeded.
@@ -130,4 +136,7 @@ pub struct DeadLetterRestored {
     /// Who.
     #[n(1)]
     pub actor: Text,
+    /// Why.
+    #[n(2)]
+    pub note: Option<Text>,
 }

@@ -36,6 +36,15 @@ pub struct DeliveryLeased {
     /// When its event was recorded.
     #[n(7)]
     pub recorded_at: Timestamp,
+    /// The hash of its event's own order key, where that is not `key`.
+    #[n(8)]
+    pub own_key: Option<u64>,
+    /// Not delivered from then on.
+    #[n(9)]
+    pub expires_at: Option<Timestamp>,
+    /// True when it probes whether its subscription's breaker may close.
+    #[n(10)]
+    pub probe: Option<bool>,
 }
 
 /// A worker asked for more time.
@@ -87,6 +96,9 @@ pub struct DeliveryFailed {
     /// Who.
     #[n(3)]
     pub actor: Option<Text>,
+    /// True when it spends none of the retries: it ran when the breaker opened.
+    #[n(4)]
+    pub unspent: Option<bool>,
 }
 
 /// An answer came after its lease was over. It changes nothing.
@@ -147,6 +159,12 @@ pub struct DeliveryParked {
     /// When its event was recorded.
     #[n(4)]
     pub recorded_at: Timestamp,
+    /// The hash of its event's own order key, where that is not `key`.
+    #[n(5)]
+    pub own_key: Option<u64>,
+    /// Not delivered from then on.
+    #[n(6)]
+    pub expires_at: Option<Timestamp>,
 }
 
 /// Everything up to these positions was taken from the subscription's lanes.

@@ -1,13 +1,14 @@
 //! How a fact changes what is true. Nothing is decided here: recovery runs the same lines.
 //!
 //! Here are the table of facts and what all rooms need; then read `events`, `definitions`, `holds` (pauses and
-//! seeks), `deliveries`, `dead_letters`, `bulk` and `retention`.
+//! seeks), `flow` (breakers, rates, held keys), `deliveries`, `dead_letters`, `bulk` and `retention`.
 
 mod bulk;
 mod dead_letters;
 mod definitions;
 mod deliveries;
 mod events;
+mod flow;
 mod holds;
 mod retention;
 
@@ -97,6 +98,18 @@ impl State {
             Fact::SubscriptionSought(fact) => self.subscription_sought(position, fact)?,
             Fact::AgentsPaused(fact) => self.agents_paused(position, at, fact),
             Fact::AgentsResumed(fact) => self.agents_resumed(fact.pause),
+            Fact::BreakerOpened(fact) => self.breaker_opened(position, at, fact)?,
+            Fact::BreakerProbed(fact) => self.breaker_probed(position, fact)?,
+            Fact::BreakerClosed(fact) => {
+                self.subscription_at(position, fact.number)?;
+                self.change_flow(fact.number, |subscription| subscription.breaker = None);
+            }
+            Fact::KeyReleased(fact) => {
+                if !self.dead_letters.contains_key(&fact.id) {
+                    return Err(missing_dead_letter(position, fact.id));
+                }
+                self.release_hold(fact.id);
+            }
             Fact::DeliveryLeased(fact) => self.delivery_leased(position, at, fact)?,
             Fact::DeliveryExtended(fact) => self.delivery_extended(position, fact)?,
             Fact::DeliveryAcked(fact) => self.delivery_acked(position, fact)?,
@@ -121,15 +134,20 @@ impl State {
             Fact::DeadLetterReplayed(fact) => self.dead_letter_replayed(position, at, fact)?,
             Fact::DeadLetterResolved(fact) => {
                 self.dead_letter_mut(position, fact.id, Move::Resolve, at)?;
+                self.release_hold(fact.id);
                 if let Some(delivery) = fact.delivery {
                     self.replaying.remove(&delivery);
                 }
             }
             Fact::DeadLetterArchived(fact) => {
                 self.dead_letter_mut(position, fact.id, Move::Archive, at)?.note = fact.note.clone();
+                self.release_hold(fact.id);
             }
             Fact::DeadLetterRestored(fact) => {
-                self.dead_letter_mut(position, fact.id, Move::Restore, at)?;
+                let dead_letter = self.dead_letter_mut(position, fact.id, Move::Restore, at)?;
+                if let Some(note) = &fact.note {
+                    dead_letter.note = note.clone();
+                }
             }
             Fact::BulkStarted(fact) => self.bulk_started(position, at, fact),
             Fact::BulkProgressed(fact) => self.bulk_progressed(position, at, fact)?,
@@ -177,6 +195,9 @@ impl State {
         if let Some(timer) = subscription.timer_of(id, &open.stage) {
             self.timers.remove(&timer);
         }
+        if subscription.breaker.is_some() {
+            self.change_breaker(id.subscription, |breaker| breaker.gone((id.position, id.generation)));
+        }
         Some(open)
     }
 
@@ -205,13 +226,14 @@ impl State {
         at: Timestamp,
     ) -> Result<&mut DeadLetter, Impossible> {
         self.touch(Key::DeadLetter(id));
-        let dead_letter = self
-            .dead_letters
-            .get_mut(&id)
-            .ok_or_else(|| Impossible::Missing { position, what: format!("dead letter {}", id.0) })?;
+        let dead_letter = self.dead_letters.get_mut(&id).ok_or_else(|| missing_dead_letter(position, id))?;
         dead_letter.status =
             dead_letter.status.after(what).map_err(|source| Impossible::Move { position, source })?;
         dead_letter.moved_at = at;
         Ok(dead_letter)
     }
+}
+
+fn missing_dead_letter(position: Position, id: DeadLetterId) -> Impossible {
+    Impossible::Missing { position, what: format!("dead letter {}", id.0) }
 }

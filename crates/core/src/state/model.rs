@@ -215,6 +215,9 @@ pub struct AgentsPause {
     /// True when a subscription's action did it.
     #[n(6)]
     pub by_action: bool,
+    /// Why.
+    #[n(7)]
+    pub reason: Option<Text>,
 }
 
 /// What can become due.
@@ -232,6 +235,10 @@ pub enum Timer {
     AgentsResume(Position),
     /// The item at this place of a bulk operation has its turn.
     BulkDue(BulkId, u32),
+    /// A subscription's breaker lets a probe through.
+    ProbeDue(u32),
+    /// A subscription's rate lets another attempt begin.
+    RateFrees(u32),
 }
 
 impl State {

@@ -228,6 +228,12 @@ impl State {
                 *newest = (*newest).max(delivery.generation);
             }
         }
+        for dead_letter in self.dead_letters.values() {
+            let subscription = self.subscriptions.get_mut(&dead_letter.delivery.subscription);
+            if let (Some(subscription), Some(key)) = (subscription, dead_letter.holds) {
+                subscription.held.entry(key).or_default().insert(dead_letter.id);
+            }
+        }
         let mut timers = BTreeSet::new();
         for (number, subscription) in &self.subscriptions {
             for ((position, generation), open) in &subscription.open {
@@ -243,6 +249,7 @@ impl State {
             if let Some(until) = subscription.pause.as_ref().and_then(|pause| pause.until) {
                 timers.insert((until, Timer::SubscriptionResumes(*number)));
             }
+            timers.extend(subscription.flow_timers());
         }
         timers.extend(self.deferred.iter().map(|(position, event)| (event.due, Timer::EventDue(*position))));
         timers.extend(
@@ -259,13 +266,23 @@ impl crate::subscription::State {
     /// Returns the timer an open delivery needs. A program's lease has none: its guardian ends it.
     pub(crate) fn timer_of(&self, id: crate::ids::DeliveryId, stage: &Stage) -> Option<(Timestamp, Timer)> {
         match stage {
-            Stage::Leased(lease)
-                if matches!(self.definition().action, crate::subscription::Action::Inbox) =>
-            {
+            // What was pulled stays with its worker whatever the action is by now; and once that is an inbox, nobody but
+            // a timer ends what a program had.
+            Stage::Leased(lease) if lease.pulled == Some(true) || self.is_inbox() => {
                 Some((lease.deadline, Timer::LeaseEnds(id)))
             }
             Stage::Retrying(due) => Some((*due, Timer::RetryDue(id))),
             Stage::Leased(_) | Stage::Waiting => None,
         }
+    }
+
+    /// Returns the timers of its breaker and its rate.
+    pub(crate) fn flow_timers(&self) -> impl Iterator<Item = (Timestamp, Timer)> + use<> {
+        let opened = self.breaker.as_ref().and_then(|breaker| breaker.opened.as_ref());
+        let probe = opened.filter(|opened| opened.probe.is_none());
+        let probe = probe.map(|opened| (opened.probe_at, Timer::ProbeDue(self.number)));
+        let frees = self.drawn.zip(self.definition().rate);
+        let frees = frees.map(|(drawn, rate)| (rate.free_at(drawn), Timer::RateFrees(self.number)));
+        probe.into_iter().chain(frees)
     }
 }

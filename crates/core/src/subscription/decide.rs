@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use super::{Action, Attempt, AttemptOutcome, Lease, Open, State, retry};
-use crate::command::{Outcome, Settle, Settled};
+use super::{Action, AfterDeadLetter, Attempt, AttemptOutcome, Lease, Open, State, breaker, retry};
+use crate::command::{Outcome, Publish, Settle, Settled};
 use crate::coordinator::{Stop, View};
 use crate::dead_letter;
 use crate::event::{Event, publish};
 use crate::fact::{
-    AgentsPaused, DeadLetterOpened, DeadLetterResolved, DeliveryAcked, DeliveryAnsweredLate,
-    DeliveryExtended, DeliveryFailed, Fact, SubscriptionPaused,
+    AgentsPaused, BreakerClosed, BreakerOpened, BreakerProbed, DeadLetterOpened, DeadLetterResolved,
+    DeliveryAcked, DeliveryAnsweredLate, DeliveryExtended, DeliveryFailed, Fact, SubscriptionPaused,
 };
 use crate::ids::{DeadLetterId, DeliveryId, Position, Token};
 use crate::refusal::Refusal;
@@ -33,7 +33,8 @@ pub fn settle(view: &View<'_>, settle: &Settle) -> Result<(Vec<Fact>, Settled), 
     let Some((open, lease)) = subscription.open.get(&slot).and_then(|open| Some((open, open.lease()?)))
     else {
         // An answer that is sent twice is answered alike.
-        if subscription.settled.contains(&(slot, settle.token)) && matches!(settle.outcome, Outcome::Ack(_)) {
+        if subscription.settled.0.contains(&(slot, settle.token)) && matches!(settle.outcome, Outcome::Ack(_))
+        {
             return Ok((Vec::new(), Settled::Acked(Vec::new())));
         }
         return late(view, subscription, settle).ok_or_else(unknown);
@@ -55,21 +56,15 @@ pub fn settle(view: &View<'_>, settle: &Settle) -> Result<(Vec<Fact>, Settled), 
                 until_event,
                 topics: subscription.definition().topics.clone(),
                 by: subscription.id.agent.text().clone(),
+                reason: None,
             })];
             facts.extend(done(view, settle, open, lease));
             Ok((facts, Settled::Acked(Vec::new())))
         }
         Outcome::Nack(failure) => {
             let outcome = AttemptOutcome::Failed;
-            let (mut facts, settled) = failed(
-                view,
-                subscription,
-                id,
-                failure.clone(),
-                outcome,
-                settle.event.clone(),
-                Some(&settle.actor),
-            )?;
+            let by_worker = by_worker(settle, failure.clone(), outcome);
+            let (mut facts, settled) = failed(view, subscription, by_worker)?;
             facts.extend(gone(subscription, failure));
             Ok((facts, settled))
         }
@@ -121,10 +116,20 @@ fn acked(
                 refusal: Some(Text::from(refusal_code(&refusal))),
             };
             let subscription = &view.state.subscriptions[&id.subscription];
-            let (event, actor) = (settle.event.clone(), Some(&settle.actor));
-            failed(view, subscription, id, failure, AttemptOutcome::Failed, event, actor)
+            failed(view, subscription, by_worker(settle, failure, AttemptOutcome::Failed))
         }
         Err(stop) => Err(stop),
+    }
+}
+
+fn by_worker(settle: &Settle, failure: retry::Failure, outcome: AttemptOutcome) -> Failed<'_> {
+    Failed {
+        id: settle.delivery,
+        failure,
+        outcome,
+        event: settle.event.clone(),
+        announced: settle.on_failure.as_ref(),
+        actor: Some(&settle.actor),
     }
 }
 
@@ -146,6 +151,10 @@ fn done(view: &View<'_>, settle: &Settle, open: &Open, lease: &Lease) -> Vec<Fac
     })];
     if let Some(id) = view.state.replaying.get(&delivery) {
         facts.push(Fact::from(DeadLetterResolved { id: *id, delivery: Some(delivery) }));
+    }
+    let number = delivery.subscription;
+    if view.state.subscriptions.get(&number).is_some_and(State::is_broken) {
+        facts.push(Fact::from(BreakerClosed { number, delivery: Some(delivery), actor: None }));
     }
     facts
 }
@@ -200,16 +209,25 @@ fn summary(publish: &crate::command::Publish) -> Option<Text> {
     (!text.is_empty()).then(|| Text::from(text))
 }
 
+/// A failed attempt, as its worker or its timer tells it.
+pub(crate) struct Failed<'a> {
+    pub(crate) id: DeliveryId,
+    pub(crate) failure: retry::Failure,
+    pub(crate) outcome: AttemptOutcome,
+    /// The event, when the caller has it.
+    pub(crate) event: Option<Arc<Event>>,
+    /// The event that announces the dead letter, should this make one.
+    pub(crate) announced: Option<&'a Result<Box<Publish>, Refusal>>,
+    pub(crate) actor: Option<&'a Text>,
+}
+
 /// Decides what becomes of a delivery whose attempt failed.
 pub(crate) fn failed(
     view: &View<'_>,
     subscription: &State,
-    id: DeliveryId,
-    failure: retry::Failure,
-    outcome: AttemptOutcome,
-    event: Option<Arc<Event>>,
-    actor: Option<&Text>,
+    failed: Failed<'_>,
 ) -> Result<(Vec<Fact>, Settled), Stop> {
+    let id = failed.id;
     let open = subscription
         .open
         .get(&(id.position, id.generation))
@@ -217,53 +235,92 @@ pub(crate) fn failed(
     let Some(lease) = open.lease() else {
         return Err(Stop::Damaged(format!("delivery {} is not leased", id.position)));
     };
-    let now = view.now.at;
+    let (now, failure) = (view.now.at, failed.failure);
+    let definition = subscription.definition();
+    let breaker = subscription.breaker.clone().unwrap_or_default();
+    let spends = breaker.spends(id, failure.class);
+    let flow = breaker.after_failure(&definition.breaker_policy(), id, &failure, now);
+    let flow = breaker_fact(flow, id, &failure);
     let loop_detected = failure.refusal.as_deref() == Some("LoopDetected");
     let verdict = if loop_detected {
         retry::Verdict::DeadLetter(retry::Reason::LoopDetected)
     } else {
-        let policy = &subscription.definition().retry;
-        retry::after_failure(policy, &failure, open.failed + 1, now, view.now.chance)
+        // What spends no attempt waits as if it had, and is never the last.
+        let counted = if spends { open.failed + 1 } else { open.failed.min(definition.retry.max_retries) };
+        retry::after_failure(&definition.retry, &failure, counted, now, view.now.chance)
     };
     let mut attempt = Attempt {
         number: lease.attempt,
         at: lease.since,
         ended: now,
-        outcome,
+        outcome: failed.outcome,
         failure: Some(failure),
         next_at: None,
     };
-    let story = open.story;
-    let actor = actor.cloned();
+    let (story, actor) = (open.story, failed.actor.cloned());
+    let unspent = (!spends).then_some(true);
+    let retried = |mut attempt: Attempt, due, flow: Option<Fact>| {
+        attempt.next_at = Some(due);
+        let fact = DeliveryFailed { delivery: id, story, attempt, actor: actor.clone(), unspent };
+        let facts = std::iter::once(Fact::from(fact)).chain(flow).collect();
+        Ok((facts, Settled::Retrying(due)))
+    };
     let reason = match verdict {
-        retry::Verdict::RetryAt(due) => {
-            attempt.next_at = Some(due);
-            let fact = DeliveryFailed { delivery: id, story, attempt, actor };
-            return Ok((vec![Fact::from(fact)], Settled::Retrying(due)));
-        }
+        retry::Verdict::RetryAt(due) => return retried(attempt, due, flow),
         retry::Verdict::DeadLetter(reason) => reason,
     };
-    let event = match event {
+    let event = match failed.event {
         Some(event) => Some(event),
         None => view.event(id.position)?,
     };
     let Some(event) = event else {
         // Without its body it can be no dead letter: it stays visible as a retry until the log can be read again.
-        let due = now.after(subscription.definition().retry.max_delay.max(Span::seconds(30)));
-        attempt.next_at = Some(due);
-        let fact = DeliveryFailed { delivery: id, story, attempt, actor };
-        return Ok((vec![Fact::from(fact)], Settled::Retrying(due)));
+        let due = now.after(definition.retry.max_delay.max(Span::seconds(30)));
+        return retried(attempt, due, flow);
     };
     let mut attempts: Vec<Attempt> = open.attempts.iter().cloned().collect();
+    attempt.next_at = None;
     attempts.push(attempt.clone());
     let failure = attempts.last().and_then(|attempt| attempt.failure.as_ref());
     let fingerprint = dead_letter::fingerprint(failure, reason, &subscription.id.to_string());
     let reopens = view.state.replaying.get(&id).copied();
-    let opened = DeadLetterOpened { delivery: id, event, reason, attempts, fingerprint, reopens };
+    let holds = match definition.after_dead_letter {
+        // The dead letter whose replay this is holds it already, or was let go by a person.
+        AfterDeadLetter::HoldKey => open.key.filter(|_| reopens.is_none()),
+        AfterDeadLetter::Continue => None,
+    };
+    let opened = DeadLetterOpened { delivery: id, event, reason, attempts, fingerprint, reopens, holds };
     let position = Position(view.state.position.0 + 2);
     let dead = reopens.unwrap_or(DeadLetterId(position));
-    let failed = DeliveryFailed { delivery: id, story, attempt, actor };
-    Ok((vec![Fact::from(failed), Fact::from(opened)], Settled::Dead(dead)))
+    let failed_fact = DeliveryFailed { delivery: id, story, attempt, actor, unspent };
+    let mut facts = vec![Fact::from(failed_fact), Fact::from(opened)];
+    facts.extend(flow);
+    if let Some(Ok(publish)) = failed.announced {
+        let origin = publish::Origin { answers: Some(id), only: None, facts_before: facts.len() as u64 };
+        match publish::decide(view, publish, origin) {
+            Ok(published) => facts.extend(published.facts),
+            // A dead letter is never lost because what announces it can not be.
+            Err(Stop::Refused(refusal)) if refusal != Refusal::Stale => {}
+            Err(stop) => return Err(stop),
+        }
+    }
+    Ok((facts, Settled::Dead(dead)))
+}
+
+/// Returns what is written down of what a failure does to the breaker.
+fn breaker_fact(verdict: breaker::Verdict, id: DeliveryId, failure: &retry::Failure) -> Option<Fact> {
+    let (number, delivery, class) = (id.subscription, id, failure.class);
+    let message: String = failure.message.chars().take(200).collect();
+    let message = Text::from(message);
+    match verdict {
+        breaker::Verdict::Unmoved => None,
+        breaker::Verdict::Opens { failures, pause, probe_at } => {
+            Some(Fact::from(BreakerOpened { number, delivery, failures, class, message, pause, probe_at }))
+        }
+        breaker::Verdict::StaysOpen { pause, probe_at } => {
+            Some(Fact::from(BreakerProbed { number, delivery, class, message, pause, probe_at }))
+        }
+    }
 }
 
 /// Decides what the end of a pulled delivery's lease leads to. Nothing when it was settled or extended meanwhile.
@@ -283,8 +340,9 @@ pub(crate) fn lease_ends(view: &View<'_>, id: DeliveryId) -> Result<Vec<Fact>, S
         delay: None,
         refusal: None,
     };
-    let outcome = AttemptOutcome::LeaseEnded;
-    failed(view, subscription, id, failure, outcome, view.lanes_event(id), None).map(|(facts, _)| facts)
+    let (outcome, event) = (AttemptOutcome::LeaseEnded, view.lanes_event(id));
+    let ended = Failed { id, failure, outcome, event, announced: None, actor: None };
+    failed(view, subscription, ended).map(|(facts, _)| facts)
 }
 
 /// Decides a worker's asking for more time.
@@ -299,10 +357,16 @@ pub fn extend(view: &View<'_>, id: DeliveryId, token: Token) -> Result<(Vec<Fact
     let subscription = view.state.subscriptions.get(&id.subscription).ok_or_else(unknown)?;
     let open = subscription.open.get(&(id.position, id.generation));
     let lease = open.and_then(Open::lease).filter(|lease| lease.token == token);
-    if lease.is_none() {
+    let Some(lease) = lease else {
         return Err(Stop::Refused(Refusal::LeaseLost));
+    };
+    let definition = subscription.definition();
+    let last = lease.since.after(definition.lease_max());
+    let deadline = view.now.at.after(definition.lease).min(last);
+    if deadline <= lease.deadline {
+        // It has reached its end: nothing to write down, and the caller sees when.
+        return Ok((Vec::new(), lease.deadline));
     }
-    let deadline = view.now.at.after(subscription.definition().lease);
     Ok((vec![Fact::from(DeliveryExtended { delivery: id, deadline })], deadline))
 }
 

@@ -3,7 +3,7 @@
 use minicbor::{Decode, Encode};
 
 use super::confinement::Confinement;
-use super::retry;
+use super::{Rate, breaker, retry};
 use crate::agent::AgentPattern;
 use crate::ids::Position;
 use crate::text::Text;
@@ -50,6 +50,51 @@ pub struct Subscription {
     /// Who brought it.
     #[n(11)]
     pub origin: crate::agent::Origin,
+    /// When its breaker opens; None means as by default.
+    #[n(12)]
+    pub breaker: Option<breaker::Policy>,
+    /// How many attempts may begin in a span of time; None means as many as can.
+    #[n(13)]
+    pub rate: Option<Rate>,
+    /// How long a lease lasts at most, however often it is extended; None means as by default.
+    #[n(14)]
+    pub max_lifetime: Option<Span>,
+    /// The event that says that a delivery's first attempt starts.
+    #[n(15)]
+    pub on_start: Option<Announce>,
+    /// The event that says that a delivery became a dead letter.
+    #[n(16)]
+    pub on_failure: Option<Announce>,
+}
+
+/// How long a lease lasts at most when nothing is said.
+const MAX_LIFETIME_DEFAULT: Span = Span::hours(12);
+
+impl Subscription {
+    /// Returns when its breaker opens, and how it probes.
+    pub fn breaker_policy(&self) -> breaker::Policy {
+        self.breaker.unwrap_or_default()
+    }
+
+    /// Returns how long a lease lasts at most.
+    pub fn lease_max(&self) -> Span {
+        self.max_lifetime.unwrap_or(MAX_LIFETIME_DEFAULT)
+    }
+}
+
+/// An event that says what happens to a delivery.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Announce {
+    /// Its type.
+    #[n(0)]
+    pub event_type: Text,
+    /// Its topic; that of the event handled when absent.
+    #[n(1)]
+    pub topic: Option<TopicName>,
+    /// Its payload as a CEL expression over the event handled; a description of the delivery when absent.
+    #[n(2)]
+    pub data: Option<Text>,
 }
 
 /// What is done with a delivery.
@@ -307,7 +352,7 @@ pub enum AfterDeadLetter {
     #[default]
     #[n(0)]
     Continue,
-    /// The key waits for a person; not available yet.
+    /// The key waits for a person.
     #[n(1)]
     HoldKey,
 }

@@ -28,11 +28,21 @@ pub fn lane_of(definition: &Subscription, priority: Priority) -> usize {
 
 /// Returns the key that keeps an event's order in a subscription.
 pub fn key_of(definition: &Subscription, event: &Event) -> Option<u64> {
-    match definition.order {
+    key_under(definition.order, own_key(event))
+}
+
+/// Returns the hash of an event's own order key.
+pub fn own_key(event: &Event) -> Option<u64> {
+    // A key's hash is never 0, which means the whole topic.
+    event.order_key().map(|key| crate::hash::of(key).max(1))
+}
+
+/// Returns the key that an order makes of an event's own.
+pub fn key_under(order: Order, own: Option<u64>) -> Option<u64> {
+    match order {
         Order::None => None,
         Order::Topic => Some(0),
-        // A key's hash is never 0, which means the whole topic.
-        Order::Key => event.order_key().map(|key| crate::hash::of(key).max(1)),
+        Order::Key => own,
     }
 }
 
@@ -47,6 +57,8 @@ pub struct Waiting {
     pub priority: Priority,
     /// The hash of its order key.
     pub key: Option<u64>,
+    /// The hash of its event's own order key, whatever the order is.
+    pub own_key: Option<u64>,
     /// The hash of its correlation.
     pub story: u64,
     /// When its event was recorded.
@@ -57,6 +69,8 @@ pub struct Waiting {
     pub event: Option<Arc<Event>>,
     /// True when state keeps it: it does not hold the floor.
     pub kept: bool,
+    /// True for the replay of a dead letter that holds its key: it goes before all others of that key.
+    pub passes: bool,
 }
 
 impl Waiting {
@@ -73,6 +87,8 @@ pub struct Lanes {
     lanes: [Lane; 4],
     /// Keys of deliveries that are leased or wait for a retry, and how many of them.
     busy: HashMap<u64, u32>,
+    /// Keys that wait for a person.
+    held: HashSet<u64>,
     /// Retries that are due, first come first served.
     due: VecDeque<Slot>,
     /// Workers that wait, and for how many.
@@ -199,12 +215,16 @@ impl Lanes {
     /// Adds a delivery that waits: offered, parked or replayed.
     pub fn add(&mut self, lane: usize, waiting: Waiting) {
         self.bytes += waiting.weight();
+        let blocked = waiting.key.is_some_and(|key| self.is_blocked(key));
         let it = &mut self.lanes[lane];
         if !waiting.kept {
             it.holding.insert(waiting.position);
         }
         match waiting.key {
-            Some(key) if it.ready_keys.contains(&key) || self.busy.contains_key(&key) => {
+            Some(key) if waiting.passes && self.busy.contains_key(&key) => {
+                it.behind.entry(key).or_default().push_front(waiting);
+            }
+            Some(key) if !waiting.passes && (blocked || it.ready_keys.contains(&key)) => {
                 it.behind.entry(key).or_default().push_back(waiting);
             }
             key => {
@@ -231,9 +251,40 @@ impl Lanes {
             }
             self.busy.remove(&key);
         }
+        self.promote(key);
+    }
+
+    fn promote(&mut self, key: u64) {
+        let held = self.held.contains(&key);
         for lane in &mut self.lanes {
-            lane.promote(key);
+            lane.promote(key, held);
         }
+    }
+
+    /// Says that a key waits for a person: nothing of it goes but replays that pass.
+    pub fn hold_key(&mut self, key: u64) {
+        self.held.insert(key);
+    }
+
+    /// Says that a key waits no longer.
+    pub fn release_key(&mut self, key: u64) {
+        if self.held.remove(&key) && !self.busy.contains_key(&key) {
+            self.promote(key);
+        }
+    }
+
+    /// Says that no key waits for a person.
+    pub fn release_keys(&mut self) {
+        for key in std::mem::take(&mut self.held) {
+            if !self.busy.contains_key(&key) {
+                self.promote(key);
+            }
+        }
+    }
+
+    /// Tells whether a key's next one may not go.
+    fn is_blocked(&self, key: u64) -> bool {
+        self.busy.contains_key(&key) || self.held.contains(&key)
     }
 
     /// Adds a retry whose time has come.
@@ -241,9 +292,10 @@ impl Lanes {
         self.due.push_back(slot);
     }
 
-    /// Takes the next retry that is due.
-    pub fn pop_due(&mut self) -> Option<Slot> {
-        self.due.pop_front()
+    /// Takes the next retry that is due and that `may_go` does not keep back.
+    pub fn pop_due(&mut self, may_go: impl Fn(Slot) -> bool) -> Option<Slot> {
+        let place = self.due.iter().position(|slot| may_go(*slot))?;
+        self.due.remove(place)
     }
 
     /// Tells whether retries are due.
@@ -269,22 +321,45 @@ impl Lanes {
         None
     }
 
-    fn pop_lane(&mut self, lane: usize) -> Option<Waiting> {
-        loop {
-            let it = &mut self.lanes[lane];
-            let (_, waiting) = it.ready.pop_first()?;
-            if let Some(key) = waiting.key {
-                it.ready_keys.remove(&key);
-                if self.busy.contains_key(&key) {
-                    it.behind.entry(key).or_default().push_front(waiting);
-                    continue;
+    /// Takes the first delivery that may go and that `is_meant`, in the order of the lanes.
+    pub fn pop_where(&mut self, is_meant: impl Fn(&Waiting) -> bool) -> Option<(usize, Waiting)> {
+        for lane in 0..4 {
+            loop {
+                let found = self.lanes[lane].ready.iter().find(|(_, waiting)| is_meant(waiting));
+                let Some(slot) = found.map(|(slot, _)| *slot) else { break };
+                if let Some(waiting) = self.take(lane, slot) {
+                    self.bytes = self.bytes.saturating_sub(waiting.weight());
+                    return Some((lane, waiting));
                 }
             }
-            if !waiting.kept {
-                it.holding.remove(&waiting.position);
-            }
-            return Some(waiting);
         }
+        None
+    }
+
+    fn pop_lane(&mut self, lane: usize) -> Option<Waiting> {
+        loop {
+            let slot = *self.lanes[lane].ready.first_key_value()?.0;
+            if let Some(waiting) = self.take(lane, slot) {
+                return Some(waiting);
+            }
+        }
+    }
+
+    /// Takes a ready delivery; None when its key does not let it go after all: then it stands behind that.
+    fn take(&mut self, lane: usize, slot: Slot) -> Option<Waiting> {
+        let it = &mut self.lanes[lane];
+        let waiting = it.ready.remove(&slot)?;
+        if let Some(key) = waiting.key {
+            it.ready_keys.remove(&key);
+            if self.busy.contains_key(&key) || (self.held.contains(&key) && !waiting.passes) {
+                it.behind.entry(key).or_default().push_front(waiting);
+                return None;
+            }
+        }
+        if !waiting.kept {
+            it.holding.remove(&waiting.position);
+        }
+        Some(waiting)
     }
 
     /// Takes one waiting delivery out of its turn, as if it had been next; its key is held by it then.
@@ -352,6 +427,11 @@ impl Lanes {
             .map(|lane| lane.holding.first().map_or(lane.head, |first| Position(first.0 - 1)))
     }
 
+    /// Tells whether anything waits whose turn may come.
+    pub fn has_ready_waiting(&self) -> bool {
+        self.lanes.iter().any(|lane| !lane.ready.is_empty())
+    }
+
     /// Tells whether anything may go.
     pub fn has_ready(&self) -> bool {
         !self.due.is_empty() || self.lanes.iter().any(|lane| !lane.ready.is_empty())
@@ -381,8 +461,8 @@ impl Lanes {
     pub fn place(&self, lane: usize, slot: Slot, key: Option<u64>) -> Place {
         let it = &self.lanes[lane];
         if it.ready.contains_key(&slot) {
-            let busy = key.is_some_and(|key| self.busy.contains_key(&key));
-            return if busy { Place::BehindKey } else { Place::Ready };
+            let blocked = key.is_some_and(|key| self.is_blocked(key));
+            return if blocked { Place::BehindKey } else { Place::Ready };
         }
         let behind = key.and_then(|key| it.behind.get(&key));
         if behind.is_some_and(|queue| queue.iter().any(|it| (it.position, it.generation) == slot)) {
@@ -441,13 +521,14 @@ impl Lane {
         self.holding.len() <= WAITING_MAX / 2 && self.reach() < REACH_MAX
     }
 
-    /// Lets the next one of a key be ready.
-    fn promote(&mut self, key: u64) {
-        if self.ready_keys.contains(&key) {
+    /// Lets the next one of a key be ready; of a held key, the next one that passes.
+    fn promote(&mut self, key: u64, held: bool) {
+        if self.ready_keys.contains(&key) && !held {
             return;
         }
         let Some(queue) = self.behind.get_mut(&key) else { return };
-        if let Some(waiting) = queue.pop_front() {
+        let next = if held { queue.iter().position(|waiting| waiting.passes) } else { Some(0) };
+        if let Some(waiting) = next.and_then(|next| queue.remove(next)) {
             self.ready_keys.insert(key);
             self.ready.insert((waiting.position, waiting.generation), waiting);
         }
@@ -469,9 +550,11 @@ mod tests {
             key,
             story: 0,
             recorded_at: Timestamp(0),
+            own_key: key,
             expires_at: None,
             event: None,
             kept: false,
+            passes: false,
         }
     }
 
@@ -555,6 +638,23 @@ mod tests {
         lanes.add(2, Waiting { generation: 1, kept: true, ..waiting(5, None) });
         assert_eq!(lanes.pop().map(|(_, it)| it.generation), Some(1));
         assert_eq!(lanes.floors()[2], Position(4));
+    }
+
+    #[test]
+    fn a_held_key_waits_for_its_replay_which_goes_first_and_other_keys_pass() {
+        let mut lanes = lanes(&[(2, 1, Some(7)), (2, 2, Some(7)), (2, 3, Some(8)), (2, 4, Some(7))]);
+        assert_eq!(pop(&mut lanes), Some(1));
+        lanes.hold_key(7);
+        lanes.release(Some(7));
+        assert_eq!([pop(&mut lanes), pop(&mut lanes)], [Some(3), None]);
+        lanes.add(2, Waiting { generation: 1, kept: true, passes: true, ..waiting(9, Some(7)) });
+        assert_eq!([pop(&mut lanes), pop(&mut lanes)], [Some(9), None]);
+        lanes.release(Some(7));
+        assert_eq!(pop(&mut lanes), None);
+        lanes.release_key(7);
+        assert_eq!(pop(&mut lanes), Some(2));
+        lanes.release(Some(7));
+        assert_eq!(pop(&mut lanes), Some(4));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use crate::agent::Origin;
 use crate::command::{Answer, SeekReport};
 use crate::coordinator::{Stop, View};
 use crate::fact::{
-    Fact, SubscriptionDeclared, SubscriptionPaused, SubscriptionRemoved, SubscriptionResumed,
+    BreakerClosed, Fact, SubscriptionDeclared, SubscriptionPaused, SubscriptionRemoved, SubscriptionResumed,
     SubscriptionSought,
 };
 use crate::ids::Position;
@@ -126,6 +126,19 @@ pub fn resume(view: &View<'_>, id: &SubscriptionId, actor: &Text) -> Decided {
         return Ok((Vec::new(), Answer::Done));
     }
     let fact = SubscriptionResumed { number: subscription.number, actor: actor.clone() };
+    Ok((vec![Fact::from(fact)], Answer::Done))
+}
+
+/// Decides to close a subscription's breaker. Nothing happens when it is closed.
+///
+/// # Errors
+/// When there is no such subscription.
+pub fn reset_breaker(view: &View<'_>, id: &SubscriptionId, actor: &Text) -> Decided {
+    let subscription = find(view, id)?;
+    if !subscription.is_broken() {
+        return Ok((Vec::new(), Answer::Done));
+    }
+    let fact = BreakerClosed { number: subscription.number, delivery: None, actor: Some(actor.clone()) };
     Ok((vec![Fact::from(fact)], Answer::Done))
 }
 

@@ -127,6 +127,18 @@ impl Class {
         Class::ALL.into_iter().find(|class| class.as_str() == text)
     }
 
+    /// Tells whether the failure may be over by itself: such failures open the breaker.
+    pub fn is_transient(self) -> bool {
+        match self {
+            Class::Timeout
+            | Class::TemporaryFailure
+            | Class::Unavailable
+            | Class::Throttled
+            | Class::Crashed => true,
+            Class::InvalidPayload | Class::Unauthorized | Class::Rejected => false,
+        }
+    }
+
     /// Tells whether an entry of a policy's list means this class.
     fn is_covered_by(self, entry: &str) -> bool {
         entry == self.as_str()

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use minicbor::{Decode, Encode};
 
-use super::{Subscription, SubscriptionId, retry};
+use super::breaker::Breaker;
+use super::{Order, Subscription, SubscriptionId, retry};
 use crate::event::Priority;
 use crate::ids::{DeadLetterId, Position, Token};
 use crate::retention::Expired;
@@ -15,6 +16,8 @@ use crate::time::Timestamp;
 pub(crate) const ATTEMPTS_KEPT: usize = 16;
 /// How many settled deliveries a subscription remembers, so that an answer sent twice is answered alike.
 pub(crate) const SETTLED_KEPT: usize = 1024;
+/// How many of these its row keeps. A worker that asks again after a restart asks for one of its last.
+const SETTLED_STORED: usize = 64;
 
 /// A subscription as it stands.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -50,12 +53,21 @@ pub struct State {
     /// What it lost because it did not take it in time, until it has acknowledged something behind that.
     #[n(30)]
     pub expired: Option<Expired>,
+    /// What has failed in a row, and whether the breaker is open; None when nothing has.
+    #[n(9)]
+    pub breaker: Option<Breaker>,
+    /// Up to when, in microseconds of log time, its rate is taken up.
+    #[n(10)]
+    pub drawn: Option<u64>,
     /// Deliveries that are leased, wait for a retry, are parked, or are replayed. A row of state each.
     #[cbor(skip)]
     pub open: BTreeMap<(Position, u16), Open>,
     /// The last deliveries that were settled, with the token that did it.
+    #[n(11)]
+    pub settled: Settled,
+    /// Keys that wait for a person, with the dead letters that hold them. Derived from the dead letters.
     #[cbor(skip)]
-    pub settled: VecDeque<((Position, u16), Token)>,
+    pub held: BTreeMap<u64, BTreeSet<DeadLetterId>>,
 }
 
 /// A definition and since when it holds.
@@ -117,6 +129,36 @@ impl<'b, C> Decode<'b, C> for PositionSet {
     }
 }
 
+/// Deliveries that were settled, with the token that did it, oldest first. Rows hold the last 64 of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settled(pub VecDeque<((Position, u16), Token)>);
+
+impl<C> Encode<C> for Settled {
+    fn encode<W: minicbor::encode::Write>(
+        &self,
+        e: &mut minicbor::Encoder<W>,
+        ctx: &mut C,
+    ) -> Result<(), minicbor::encode::Error<W::Error>> {
+        let stored = self.0.range(self.0.len().saturating_sub(SETTLED_STORED)..);
+        e.array(stored.len() as u64)?;
+        for settled in stored {
+            settled.encode(e, ctx)?;
+        }
+        Ok(())
+    }
+}
+
+impl<'b, C> Decode<'b, C> for Settled {
+    fn decode(d: &mut minicbor::Decoder<'b>, ctx: &mut C) -> Result<Self, minicbor::decode::Error> {
+        VecDeque::decode(d, ctx).map(Settled)
+    }
+
+    /// Rows of before do not have it.
+    fn nil() -> Option<Self> {
+        Some(Self::default())
+    }
+}
+
 /// Who holds a subscription back.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
@@ -166,6 +208,15 @@ pub struct Open {
     /// The dead letter whose replay it is.
     #[n(8)]
     pub replay_of: Option<DeadLetterId>,
+    /// The hash of its event's own order key, whatever the order is.
+    #[n(9)]
+    pub own_key: Option<u64>,
+    /// Not delivered from then on.
+    #[n(10)]
+    pub expires_at: Option<Timestamp>,
+    /// When it was leased for the first time.
+    #[n(11)]
+    pub first_at: Option<Timestamp>,
 }
 
 /// Where an open delivery stands.
@@ -198,6 +249,9 @@ pub struct Lease {
     /// Which attempt it is, counting from one.
     #[n(3)]
     pub attempt: u32,
+    /// Whether a worker pulled it; None in rows that do not say: then the action in force says it.
+    #[n(4)]
+    pub pulled: Option<bool>,
 }
 
 /// One try at a delivery, as it ended.
@@ -290,6 +344,22 @@ impl State {
         }
     }
 
+    /// Tells whether its deliveries are pulled.
+    pub fn is_inbox(&self) -> bool {
+        matches!(self.definition().action, super::Action::Inbox)
+    }
+
+    /// Tells whether the breaker holds deliveries back.
+    pub fn is_broken(&self) -> bool {
+        self.breaker.as_ref().is_some_and(|breaker| breaker.opened.is_some())
+    }
+
+    /// Tells whether the dead letter whose replay a delivery is holds its key: then it goes before all others of it.
+    pub fn passes_hold(&self, open: &Open) -> bool {
+        let holders = open.key.and_then(|key| self.held.get(&key));
+        open.replay_of.is_some_and(|id| holders.is_some_and(|holders| holders.contains(&id)))
+    }
+
     /// Returns how many deliveries a worker has.
     pub fn leased(&self) -> usize {
         self.open.values().filter(|open| matches!(open.stage, Stage::Leased(_))).count()
@@ -297,10 +367,10 @@ impl State {
 
     /// Remembers which token settled a delivery.
     pub(crate) fn remember_settled(&mut self, slot: (Position, u16), token: Token) {
-        if self.settled.len() >= SETTLED_KEPT {
-            self.settled.pop_front();
+        if self.settled.0.len() >= SETTLED_KEPT {
+            self.settled.0.pop_front();
         }
-        self.settled.push_back((slot, token));
+        self.settled.0.push_back((slot, token));
     }
 }
 
@@ -311,6 +381,13 @@ impl Open {
             self.attempts.pop_front();
         }
         self.attempts.push_back(attempt);
+    }
+
+    /// Computes its key anew for an order that was declared.
+    pub(crate) fn rekey(&mut self, order: Order) {
+        // Rows of before have no key of their own; under the order of the topic their key says nothing.
+        let own = self.own_key.or(self.key.filter(|key| *key != 0));
+        self.key = super::lanes::key_under(order, own);
     }
 
     /// Returns the lease, if a worker has it.

@@ -1,7 +1,7 @@
 //! Why an event is where it is, for a subscription.
 
 use super::lanes::{Place, lane_of};
-use super::{Stage, State, SubscriptionId};
+use super::{Rate, Stage, State, SubscriptionId};
 use crate::coordinator::Coordinator;
 use crate::dead_letter::Status;
 use crate::event::{Event, EventSubject};
@@ -63,8 +63,24 @@ pub enum Cause {
     AgentParked(Text, Option<Timestamp>),
     /// Its next attempt is due then.
     Retry(Timestamp),
+    /// The breaker is open; the next probe goes then, or one is on its way.
+    Breaker {
+        /// The last failure in words.
+        message: Text,
+        /// When the next probe goes; None while one is on its way.
+        probe_at: Option<Timestamp>,
+    },
     /// An earlier one of its order key is not done.
     Key,
+    /// A dead letter holds its order key until a person acts.
+    KeyHeld {
+        /// The dead letter.
+        id: DeadLetterId,
+        /// When it was opened.
+        opened_at: Timestamp,
+    },
+    /// As many attempts have begun as the rate lets; the next may begin then.
+    Rate(Rate, Timestamp),
     /// As many attempts run as may.
     Concurrency(u32),
     /// As many deliveries are in flight as may.
@@ -162,8 +178,17 @@ impl Coordinator {
         let Some(lanes) = self.lanes.get(&subscription.number) else { return causes };
         let lane = lane_of(definition, event.priority);
         let key = super::lanes::key_of(definition, event);
-        match lanes.place(lane, (position, generation), key) {
-            Place::BehindKey => causes.push(Cause::Key),
+        let slot = (position, generation);
+        let passes = subscription.open.get(&slot).is_some_and(|open| subscription.passes_hold(open));
+        let holders = key.filter(|_| !passes).and_then(|key| subscription.held.get(&key));
+        match lanes.place(lane, slot, key) {
+            Place::BehindKey => match holders.and_then(|holders| holders.first()) {
+                Some(id) => {
+                    let opened_at = self.state.dead_letters.get(id).map(|it| it.opened_at);
+                    causes.push(Cause::KeyHeld { id: *id, opened_at: opened_at.unwrap_or_default() });
+                }
+                None => causes.push(Cause::Key),
+            },
             Place::NotFedYet => causes.push(Cause::NotReadYet),
             Place::Ready => {}
         }
@@ -171,6 +196,8 @@ impl Coordinator {
             causes.push(Cause::Concurrency(definition.concurrency));
         } else if lanes.leased + lanes.retrying >= definition.max_in_flight as usize {
             causes.push(Cause::MaxInFlight(definition.max_in_flight));
+        } else if let Some((rate, at)) = self.rate_frees(subscription) {
+            causes.push(Cause::Rate(rate, at));
         } else if !super::decide::is_pushed(&definition.action) && lanes.waiters() == 0 {
             causes.push(Cause::NoWorker);
         }
@@ -178,6 +205,13 @@ impl Coordinator {
             causes.push(Cause::Turn);
         }
         causes
+    }
+
+    /// Returns when a subscription's rate lets the next attempt begin, if it holds attempts back.
+    fn rate_frees(&self, subscription: &State) -> Option<(Rate, Timestamp)> {
+        let (rate, drawn) = subscription.definition().rate.zip(subscription.drawn)?;
+        let at = rate.free_at(drawn);
+        (at > self.state.at).then_some((rate, at))
     }
 
     /// Tells who holds a whole subscription back.
@@ -188,6 +222,10 @@ impl Coordinator {
         }
         if let Some((_, pause)) = self.state.parked_by(&subscription.id.agent) {
             causes.push(Cause::AgentParked(pause.by.clone(), pause.until));
+        }
+        if let Some(opened) = subscription.breaker.as_ref().and_then(|breaker| breaker.opened.as_ref()) {
+            let probe_at = opened.probe.is_none().then_some(opened.probe_at);
+            causes.push(Cause::Breaker { message: opened.message.clone(), probe_at });
         }
         causes
     }

@@ -211,6 +211,11 @@ fn exec() -> Subscription {
         from: Place::Time(NOON),
         renamed_from: some("old-name"),
         origin: Origin::File,
+        breaker: None,
+        rate: None,
+        max_lifetime: None,
+        on_start: None,
+        on_failure: None,
     }
 }
 
@@ -228,6 +233,11 @@ fn subscription(action: Action, order: Order, from: Place) -> Subscription {
         from,
         renamed_from: None,
         origin: Origin::Api,
+        breaker: None,
+        rate: None,
+        max_lifetime: None,
+        on_start: None,
+        on_failure: None,
     }
 }
 
@@ -243,10 +253,14 @@ fn declared(number: u32, name: &str, definition: Subscription) -> Fact {
     .into()
 }
 
-/// Returns the samples, in the order of the facts' numbers.
+/// Returns the samples: those that version 1 began with in the order of their numbers, then those that came later.
 pub fn facts() -> Vec<Fact> {
-    [events(), definitions(), pauses(), deliveries(), dead_letters(), node(), retention(), bulk(), audit()]
-        .concat()
+    [first_facts(), retention(), bulk(), audit(), super::flow_samples::facts()].concat()
+}
+
+/// Returns the samples of the facts, and the fields, that version 1 began with.
+pub fn first_facts() -> Vec<Fact> {
+    [events(), definitions(), pauses(), deliveries(), dead_letters(), node()].concat()
 }
 
 /// Returns the facts of retention, erasure and gaps.
@@ -444,6 +458,7 @@ fn pauses() -> Vec<Fact> {
             until_event: some("{\"type\":\"AlertResolved\"}"),
             topics: vec![topics("project.alerts")],
             by: text("/guard"),
+            reason: None,
         }
         .into(),
         AgentsPaused {
@@ -453,6 +468,7 @@ fn pauses() -> Vec<Fact> {
             until_event: None,
             topics: Vec::new(),
             by: text(""),
+            reason: None,
         }
         .into(),
         AgentsResumed { pause: Position(33), actor }.into(),
@@ -472,11 +488,21 @@ fn deliveries() -> Vec<Fact> {
             key: Some(u64::MAX),
             story: STORY,
             recorded_at: NOON,
+            own_key: None,
+            expires_at: None,
+            probe: None,
         }
         .into(),
         DeliveryExtended { delivery: id, deadline: later(30_000) }.into(),
         DeliveryAcked { delivery: id, story: STORY, attempt: 2, began: NOON, actor: actor.clone() }.into(),
-        DeliveryFailed { delivery: id, story: STORY, attempt: attempts()[11].clone(), actor: None }.into(),
+        DeliveryFailed {
+            delivery: id,
+            story: STORY,
+            attempt: attempts()[11].clone(),
+            actor: None,
+            unspent: None,
+        }
+        .into(),
         DeliveryAnsweredLate {
             delivery: id,
             story: STORY,
@@ -493,6 +519,8 @@ fn deliveries() -> Vec<Fact> {
             key: None,
             story: STORY,
             recorded_at: Timestamp(-1),
+            own_key: None,
+            expires_at: None,
         }
         .into(),
         CursorMoved { number: 2, floors: [Position(0), Position(1), Position(2), Position(u64::MAX)] }.into(),
@@ -507,6 +535,7 @@ fn dead_letters() -> Vec<Fact> {
         attempts: attempts(),
         fingerprint: text("9f8e7d6c5b4a3210"),
         reopens,
+        holds: None,
     };
     let actor = text("token:ops");
     vec![
@@ -533,13 +562,14 @@ fn dead_letters() -> Vec<Fact> {
             recorded_at: NOON,
             actor: actor.clone(),
             note: some("again"),
+            own_key: None,
         }
         .into(),
         DeadLetterResolved { id: dead_letter(50), delivery: Some(delivery(1, 4, 1)) }.into(),
         DeadLetterResolved { id: dead_letter(51), delivery: None }.into(),
         DeadLetterArchived { id: dead_letter(52), note: text("known, harmless"), actor: actor.clone() }
             .into(),
-        DeadLetterRestored { id: dead_letter(52), actor }.into(),
+        DeadLetterRestored { id: dead_letter(52), actor, note: None }.into(),
     ]
 }
 

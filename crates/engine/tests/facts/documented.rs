@@ -49,6 +49,8 @@ const SOURCES: &[(&str, &str)] = &[
     ("subscription/confinement.rs", ""),
     ("subscription/definition.rs", ""),
     ("subscription/retry.rs", ""),
+    ("subscription/breaker.rs", "breaker "),
+    ("subscription/rate.rs", ""),
     ("subscription/state.rs", "subscription "),
     ("dead_letter/state.rs", ""),
     ("retention/state.rs", ""),
@@ -85,7 +87,8 @@ fn every_number_of_every_stored_value_is_listed() {
     let mut seen = 0;
     for (file, before_state) in SOURCES {
         for (name, parts) in parts_of(&read(&format!("../core/src/{file}"))) {
-            let shared = name == "State" || matches!(*before_state, "bulk " | "audit ");
+            let shared =
+                matches!(name.as_str(), "State" | "Policy") || matches!(*before_state, "bulk " | "audit ");
             let name = if shared { format!("{before_state}{name}") } else { name };
             let row = rows.iter().find(|row| {
                 let cells: Vec<&str> =

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use cantus_core::fact::{Fact, Recorded};
-use cantus_engine::conformance::samples;
+use cantus_engine::conformance::{flow_samples, samples};
 
 use super::{open, read_all, recorded};
 
@@ -15,11 +15,11 @@ const TEXT: &str = "facts.txt";
 
 /// The fixtures there are, the facts each was written with, and their numbers.
 type Fixture = (&'static str, fn() -> Vec<Fact>, &'static [u16]);
-const FIXTURES: [Fixture; 4] = [
+const FIXTURES: [Fixture; 5] = [
     // Those that version 1 began with. Later ones get fixtures of their own.
     (
         "facts-v1",
-        samples::facts,
+        samples::first_facts,
         &[
             1, 2, 3, 4, 10, 11, 12, 13, 14, 15, 16, 17, 20, 21, 22, 23, 24, 30, 31, 32, 33, 34, 35, 36, 37,
             40, 41, 42, 43, 44, 45, 60, 61,
@@ -28,6 +28,8 @@ const FIXTURES: [Fixture; 4] = [
     ("facts-retention", samples::retention, &[5, 6, 7, 8, 9]),
     ("facts-bulk", samples::bulk, &[50, 51, 52, 53, 54]),
     ("facts-audit", samples::audit, &[10, 70]),
+    // Breakers and held keys, and the fields that earlier facts have since.
+    ("facts-flow", flow_samples::facts, &[15, 23, 26, 27, 28, 29, 30, 33, 36, 40, 42, 45]),
 ];
 
 fn fixture(name: &str) -> PathBuf {

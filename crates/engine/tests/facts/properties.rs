@@ -167,6 +167,7 @@ fn any_fact() -> impl Strategy<Value = Fact> {
                 attempts: Vec::new(),
                 fingerprint: Text::default(),
                 reopens: None,
+                holds: None,
             }
             .into()
         }).boxed(),

@@ -75,6 +75,9 @@ impl<'a> Flow<'a> {
                 if let (Some(event_type), Some(span)) = (own, place.produces) {
                     flow.published.entry(event_type).or_default().push(span);
                 }
+                for announce in super::topic::announced(subscription) {
+                    flow.published.entry(announce.event_type.as_str()).or_default().push(place.whole);
+                }
                 let at = flow.voices.len();
                 let wants = wanted_types(subscription);
                 let gives = gives(agent, subscription, sole, wants.as_ref());

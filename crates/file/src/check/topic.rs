@@ -1,6 +1,6 @@
 //! Topics that are spoken of: whether they are declared, and whether the agent may listen.
 
-use cantus_api::definition::{Action, TopicPattern, ValueText};
+use cantus_api::definition::{Action, Announce, Subscription, TopicPattern, ValueText};
 
 use crate::diagnostic::{Fault, Severity};
 use crate::read::{Draft, Reader};
@@ -59,8 +59,20 @@ pub(super) fn check(reader: &Reader<'_>, draft: &Draft) {
             if let Some(topic) = made {
                 undeclared(topic, place.produces.unwrap_or(place.whole));
             }
+            for topic in announced(subscription).filter_map(|announce| announce.topic.as_ref()) {
+                undeclared(topic.as_str(), place.whole);
+            }
         }
     }
+}
+
+/// Returns what a subscription announces of its deliveries.
+pub(super) fn announced(subscription: &Subscription) -> impl Iterator<Item = &Announce> {
+    let exec = match &subscription.action {
+        Action::Exec(exec) => Some(exec),
+        _ => None,
+    };
+    exec.into_iter().flat_map(|exec| exec.on_start.iter().chain(&exec.on_failure))
 }
 
 fn unmatched(reader: &Reader<'_>, draft: &Draft, pattern: &TopicPattern, span: Span) {

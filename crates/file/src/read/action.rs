@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use cantus_api::definition::{
-    Action, AgentPattern, Duration, EventType, Exec, Inbox, OnSuccess, Pause, PauseUntil, Publish, Stdin,
-    Subscription, SuccessData, TopicName, ValueText,
+    Action, AgentPattern, Announce, Duration, EventType, Exec, Inbox, OnSuccess, Pause, PauseUntil, Publish,
+    Stdin, Subscription, SuccessData, TopicName, ValueText,
 };
 
 use crate::check::expression_problem;
@@ -15,7 +15,7 @@ use super::webhook::webhook;
 use super::{Fields, Reader, confinement};
 
 /// The keys of an action.
-pub(super) const ACTION_KEYS: [&str; 26] = [
+pub(super) const ACTION_KEYS: [&str; 28] = [
     "exec",
     "webhook",
     "inbox",
@@ -27,7 +27,9 @@ pub(super) const ACTION_KEYS: [&str; 26] = [
     "stdin",
     "prompt",
     "timeout",
+    "on_start",
     "on_success",
+    "on_failure",
     "sandbox",
     "network",
     "readable",
@@ -51,12 +53,8 @@ const WEBHOOK_ONLY: [&str; 8] =
     ["secret", "secrets", "secret_file", "mode", "headers", "allow_private", "handshake", "ca_file"];
 const PUSHED: [&str; 2] = ["timeout", "concurrency"];
 /// What later versions bring. The keys that only these understand are not looked at when one of them is used.
-const LATER: [(&str, &str); 4] = [
-    ("in_process", WORKS),
-    ("on_start", "remove it; publish such an event from the program itself"),
-    ("on_failure", "remove it; failures are retried, and then kept as dead letters"),
-    ("max_lifetime", "remove it; `timeout` ends an attempt"),
-];
+const LATER: [(&str, &str); 2] =
+    [("in_process", WORKS), ("max_lifetime", "remove it; `timeout` ends an attempt")];
 
 /// An action, with the places checks will want.
 #[derive(Default)]
@@ -185,7 +183,9 @@ fn exec(reader: &Reader<'_>, fields: &Fields<'_, '_>) -> Read {
             .get("timeout")
             .and_then(|node| reader.duration(node, "timeout", Duration::from_millis(1)))
             .unwrap_or(Exec::DEFAULT_TIMEOUT),
+        on_start: fields.get("on_start").and_then(|node| announce(reader, node, "`on_start`")),
         on_success: on_success.and_then(|node| success(reader, node)),
+        on_failure: fields.get("on_failure").and_then(|node| announce(reader, node, "`on_failure`")),
         sandbox: fields.get("sandbox").and_then(|node| confinement::sandbox(reader, node)),
         network: fields.get("network").and_then(|node| confinement::network(reader, node)),
         readable: confinement::paths(reader, fields, "readable"),
@@ -262,6 +262,14 @@ fn success(reader: &Reader<'_>, node: &Node) -> Option<OnSuccess> {
     let topic = fields.get("topic").and_then(|node| reader.parsed(node, TopicName::parse));
     let event_type = reader.parsed(fields.required("type", "type: ReviewCompleted")?, EventType::parse)?;
     Some(OnSuccess { event_type, topic, data })
+}
+
+fn announce(reader: &Reader<'_>, node: &Node, what: &'static str) -> Option<Announce> {
+    let fields = Fields::open(reader, node, what, &["type", "topic", "data"], &[])?;
+    let topic = fields.get("topic").and_then(|node| reader.parsed(node, TopicName::parse));
+    let data = fields.get("data").and_then(|node| expression(reader, node, false));
+    let event_type = reader.parsed(fields.required("type", "type: ReviewStarted")?, EventType::parse)?;
+    Some(Announce { event_type, topic, data })
 }
 
 fn inbox(reader: &Reader<'_>, fields: &Fields<'_, '_>) -> Read {

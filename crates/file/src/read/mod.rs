@@ -32,6 +32,7 @@ pub(crate) const KEYS: [(&str, &[&str]); 13] = [
     ("/$defs/topic/properties", &topic::TOPIC_KEYS),
     ("/$defs/agent/properties", &agent::AGENT_KEYS),
     ("/$defs/subscription/properties", &subscription::SUBSCRIPTION_KEYS),
+    ("/$defs/subscription/properties/breaker/anyOf/1/properties", &subscription::BREAKER_KEYS),
     ("/$defs/action/anyOf/1/properties", &action::ACTION_KEYS),
     ("/$defs/retry_policy/properties", &retry::RETRY_KEYS),
     ("/$defs/server/properties", &server::SERVER_KEYS),

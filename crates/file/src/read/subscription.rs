@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use cantus_api::definition::{
-    Action, AfterDeadLetter, Duration, Order, Retry, RetryPolicy, Start, Subscription, SubscriptionName,
-    TopicPattern,
+    Action, AfterDeadLetter, Breaker, BreakerPolicy, Duration, Order, Rate, Retry, RetryPolicy, Start,
+    Subscription, SubscriptionName, TopicPattern,
 };
 
 use crate::check::filter_problem;
@@ -16,7 +16,7 @@ use super::places::SubscriptionPlaces;
 use super::{Fields, Reader, action, retry};
 
 /// The keys of a subscription.
-pub(super) const SUBSCRIPTION_KEYS: [&str; 14] = [
+pub(super) const SUBSCRIPTION_KEYS: [&str; 17] = [
     "topic",
     "topics",
     "name",
@@ -30,14 +30,14 @@ pub(super) const SUBSCRIPTION_KEYS: [&str; 14] = [
     "after_dead_letter",
     "lease",
     "from",
+    "breaker",
+    "rate",
+    "max_lifetime",
     "subscription_id",
 ];
 
-const LATER: [(&str, &str); 3] = [
-    ("rate", "remove it; `concurrency` and `max_in_flight` bound the work today"),
-    ("max_lifetime", "remove it; a living program keeps its lease"),
-    ("failure_threshold", "remove it; the circuit breaker comes with a later version"),
-];
+/// The keys of a breaker.
+pub(super) const BREAKER_KEYS: [&str; 3] = ["failure_threshold", "initial_pause", "max_pause"];
 
 /// Reads one subscription with its places. It is given even when parts of it are at fault, so that the checks that
 /// look at several can go on.
@@ -46,7 +46,7 @@ pub(super) fn subscription(
     node: &Node,
     policies: &BTreeMap<String, RetryPolicy>,
 ) -> Option<(Subscription, SubscriptionPlaces)> {
-    let fields = Fields::open(reader, node, "a subscription", &SUBSCRIPTION_KEYS, &LATER)?;
+    let fields = Fields::open(reader, node, "a subscription", &SUBSCRIPTION_KEYS, &[])?;
     let (topics, topic_spans) = topics(reader, &fields);
     let names = |key| fields.get(key).and_then(|node| reader.parsed(node, SubscriptionName::parse));
     let name_node = fields.get("name").or(fields.get("subscription_id"));
@@ -85,11 +85,17 @@ pub(super) fn subscription(
         order: fields.get("order").and_then(|node| reader.word(node, &orders)).unwrap_or_default(),
         after_dead_letter: fields
             .get("after_dead_letter")
-            .and_then(|node| after_dead_letter(reader, node))
+            .and_then(|node| reader.word(node, &AFTER_DEAD_LETTER))
             .unwrap_or_default(),
         lease: fields.get("lease").and_then(|node| reader.duration(node, "lease", Duration::from_secs(1))),
         from: fields.get("from").and_then(|node| reader.parsed(node, Start::parse)).unwrap_or_default(),
+        breaker: fields.get("breaker").and_then(|node| breaker(reader, node)),
+        rate: fields.get("rate").and_then(|node| reader.parsed(node, Rate::parse)),
+        max_lifetime: fields
+            .get("max_lifetime")
+            .and_then(|node| reader.duration(node, "max_lifetime", Duration::from_secs(1))),
     };
+    max_lifetime_is_for_inboxes(reader, &fields, &subscription);
     Some((subscription, places))
 }
 
@@ -161,13 +167,51 @@ fn retries(reader: &Reader<'_>, node: &Node, policies: &BTreeMap<String, RetryPo
     None
 }
 
-fn after_dead_letter(reader: &Reader<'_>, node: &Node) -> Option<AfterDeadLetter> {
-    if matches!(&node.value, Value::Scalar(scalar) if scalar.text == "hold_key") {
-        reader.say(
-            Fault::error(node.span, "`after_dead_letter: hold_key` is not available yet")
-                .hint("remove it: `continue` is what works today"),
-        );
+const AFTER_DEAD_LETTER: [(&str, AfterDeadLetter); 2] =
+    [("continue", AfterDeadLetter::Continue), ("hold_key", AfterDeadLetter::HoldKey)];
+
+fn breaker(reader: &Reader<'_>, node: &Node) -> Option<Breaker> {
+    if matches!(&node.value, Value::Scalar(scalar) if scalar.text == "off") {
+        return Some(Breaker::Off);
+    }
+    if let Value::Scalar(scalar) = &node.value
+        && !node.is_null()
+    {
+        let fault = Fault::error(node.span, format!("`{}` is no breaker", scalar.text));
+        reader.say(fault.hint("write `breaker: off`, or a map such as `breaker: { failure_threshold: 5 }`"));
         return None;
     }
-    reader.word(node, &[("continue", AfterDeadLetter::Continue)])
+    let fields = Fields::open(reader, node, "a breaker", &BREAKER_KEYS, &[])?;
+    let default = BreakerPolicy::default();
+    let pause = |key| fields.get(key).and_then(|node| reader.parsed(node, Duration::parse));
+    let initial_pause = pause("initial_pause").unwrap_or(default.initial_pause);
+    let policy = BreakerPolicy {
+        failure_threshold: fields
+            .get("failure_threshold")
+            .and_then(|node| reader.whole(node, "failure_threshold", 1..=BreakerPolicy::MAX_THRESHOLD))
+            .unwrap_or(default.failure_threshold),
+        initial_pause,
+        // Who only raises the first pause need not repeat the longest.
+        max_pause: pause("max_pause").unwrap_or(default.max_pause.max(initial_pause)),
+    };
+    for problem in policy.problems() {
+        let span = fields.get(problem.key).map_or(fields.span(), |node| node.span);
+        let (message, hint) =
+            problem.message.split_once("; ").unwrap_or((&problem.message, "see docs/concepts/file.md"));
+        reader.say(Fault::error(span, message).hint(hint));
+    }
+    Some(Breaker::On(policy))
+}
+
+/// The lease of a program has its own end.
+fn max_lifetime_is_for_inboxes(reader: &Reader<'_>, fields: &Fields<'_, '_>, subscription: &Subscription) {
+    let Some(entry) = fields.entry("max_lifetime") else { return };
+    if !matches!(subscription.action, Action::Inbox(_)) {
+        let kind = subscription.action.key();
+        let message = format!("`max_lifetime` belongs to an inbox, and this is `{kind}`");
+        reader.say(
+            Fault::error(entry.key_span, message)
+                .hint("remove it; `timeout` ends an attempt of the server's"),
+        );
+    }
 }

@@ -102,7 +102,8 @@ said! {
     an_exec_that_is_text: subscription("topic: a\naction: { exec: ./run.sh --fast }");
     an_exec_that_is_empty: subscription("topic: a\naction: { exec: [] }");
     an_exec_that_is_missing: subscription("topic: a\naction: { exec: [./run.sh] }");
-    an_exec_key_of_later: subscription("topic: a\naction: { exec: [sh], on_failure: { type: Failed } }");
+    an_announcement_without_type: subscription("topic: a\naction: { exec: [sh], on_failure: { topic: b } }");
+    an_announcement_with_a_wrong_expression: subscription("topic: a\naction: { exec: [sh], on_start: { type: Started, data: '{' } }");
     an_exec_without_its_prompt: subscription("topic: a\naction: { exec: [sh], stdin: prompt }");
     a_prompt_nobody_reads: subscription("topic: a\naction: { exec: [sh], prompt: hello }");
     a_timeout_of_nothing: subscription("topic: a\naction: { exec: [sh], timeout: 0s }");
@@ -135,10 +136,15 @@ said! {
     no_concurrency: subscription("topic: a\nconcurrency: 0");
     concurrency_twice: subscription("topic: a\nconcurrency: 2\naction: { exec: [sh], concurrency: 3 }");
     an_unknown_order: subscription("topic: a\norder: keys");
-    a_held_key: subscription("topic: a\nafter_dead_letter: hold_key");
+    an_unknown_fate_of_a_key: subscription("topic: a\nafter_dead_letter: hold_keys");
     an_unknown_start: subscription("topic: a\nfrom: beginning");
     a_broken_time: subscription("topic: a\nfrom: 2025-13-01T00:00:00Z");
-    a_rate: subscription("topic: a\nrate: 10/s");
+    a_rate_without_a_unit: subscription("topic: a\nrate: 10");
+    a_rate_of_nothing: subscription("topic: a\nrate: 0/s");
+    a_breaker_that_is_no_word: subscription("topic: a\nbreaker: none");
+    a_breaker_that_opens_at_once: subscription("topic: a\nbreaker: { failure_threshold: 0 }");
+    a_breaker_with_pauses_the_wrong_way_round: subscription("topic: a\nbreaker: { initial_pause: 1m, max_pause: 1s }");
+    a_lifetime_of_a_program: subscription("topic: a\nmax_lifetime: 1h\naction: { exec: [sh] }");
     a_second_subscription_to_a_topic: "version: 1\nagents:\n  /a:\n    subscriptions:\n      - { topic: t, filter: { type: A } }\n      - { topic: t, filter: { type: B } }\n";
     two_subscriptions_of_one_name: "version: 1\nagents:\n  /a:\n    subscriptions:\n      - { topic: t, name: x }\n      - { topic: u, name: x }\n";
     an_agent_declared_twice_under_two_spellings: "version: 1\nagents:\n  /a: {}\n  a: {}\n";

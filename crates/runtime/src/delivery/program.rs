@@ -9,7 +9,7 @@ use cantus_core::subscription::retry::{Class, Failure};
 use cantus_core::subscription::{ExecAction, Feed, OnSuccess, Produced};
 use cantus_core::{Refusal, Text};
 
-use super::exec::{self, End, Outcome, Spec, answer, classify, environment, template};
+use super::exec::{End, Outcome, Spec, answer, classify, environment, template};
 use super::outcome::{Said, TAIL_MAX, failure};
 use super::workers::Attempt;
 use crate::start::{Answering, ExecSettings, Parts, Wire};
@@ -34,6 +34,7 @@ pub(super) fn spec(
         token: settings.token.as_deref().or(Some(&token)),
         delivery_id: &attempt.delivery_text,
         attempt: attempt.deliver.attempt,
+        redelivered: attempt.deliver.redelivered,
         subscription: &attempt.subscription.to_string(),
         agent: attempt.subscription.agent.as_str(),
         trace_parent: attempt.trace_parent.as_deref(),
@@ -107,11 +108,11 @@ fn attributes(subject: &EventSubject<'_>) -> Vec<(String, String)> {
 /// Tells what a program's end means, and what it published.
 pub(super) fn said(ended: &Outcome, action: &ExecAction, wire: &dyn Wire, answering: &Answering<'_>) -> Said {
     if let Some(class) = classify::class(&ended.end) {
-        return Said::Failed(failed(ended, class_of(class), &classify::describe(&ended.end)));
+        return Said::Failed(failed(ended, class, &classify::describe(&ended.end)));
     }
     let answer = match answer::read(&ended.stdout) {
         Ok(answer) => answer,
-        Err(error) => return Said::Failed(failed(ended, class_of(error.class()), &error.to_string())),
+        Err(error) => return Said::Failed(failed(ended, error.class(), &error.to_string())),
     };
     let mut drafts = Vec::new();
     for line in &answer.events {
@@ -124,7 +125,7 @@ pub(super) fn said(ended: &Outcome, action: &ExecAction, wire: &dyn Wire, answer
         match produced(&answer, on_success, wire, answering) {
             Ok(Ok(draft)) => drafts.push(draft),
             Ok(Err(refusal)) => return Said::Done(Err(refusal)),
-            Err(error) => return Said::Failed(failed(ended, class_of(error.class()), &error.to_string())),
+            Err(error) => return Said::Failed(failed(ended, error.class(), &error.to_string())),
         }
     }
     Said::Done(Ok(drafts))
@@ -145,7 +146,8 @@ fn produced(
         }
         Produced::Nothing => None,
     };
-    let parts = Parts { event_type: on_success.event_type.clone(), topic: on_success.topic.clone(), data };
+    let parts =
+        Parts { id: None, event_type: on_success.event_type.clone(), topic: on_success.topic.clone(), data };
     Ok(wire.compose(parts, answering))
 }
 
@@ -171,9 +173,4 @@ fn failed(ended: &Outcome, class: Class, message: &str) -> Failure {
         output_tail: (!tail.is_empty()).then(|| Text::from(tail)),
         ..failure(class, message)
     }
-}
-
-/// The same classes, by the core's names.
-fn class_of(class: exec::classify::Class) -> Class {
-    Class::parse(class.name()).unwrap_or(Class::TemporaryFailure)
 }

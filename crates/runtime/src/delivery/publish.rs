@@ -60,7 +60,7 @@ pub(super) fn transform(
             (data.bytes.0.clone(), media_type)
         }),
     };
-    wire.compose(Parts { event_type, topic, data }, answering).map_err(|refusal: Refusal| {
+    wire.compose(Parts { id: None, event_type, topic, data }, answering).map_err(|refusal: Refusal| {
         failure(Class::Rejected, &format!("the event to publish is not legal: {refusal}"))
     })
 }

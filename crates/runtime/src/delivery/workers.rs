@@ -6,7 +6,7 @@ use cantus_core::command::{Answer, Command, Outcome, Settle, Settled};
 use cantus_core::effect::{Deliver, Effect};
 use cantus_core::event::Event;
 use cantus_core::ids::DeliveryId;
-use cantus_core::subscription::{Action, SubscriptionId, WebhookAction};
+use cantus_core::subscription::{Action, Announce, SubscriptionId, WebhookAction};
 use cantus_core::{Refusal, Text};
 use tokio_util::task::TaskTracker;
 
@@ -39,6 +39,8 @@ pub(crate) struct Attempt {
     pub(crate) delivery_text: String,
     /// The trace context it hands on.
     pub(crate) trace_parent: Option<Text>,
+    pub(crate) on_start: Option<Announce>,
+    pub(crate) on_failure: Option<Announce>,
 }
 
 impl Workers {
@@ -77,10 +79,12 @@ impl Workers {
             .handle
             .read(move |coordinator, _| {
                 let subscription = coordinator.state.subscriptions.get(&number)?;
-                Some((subscription.id.clone(), subscription.definition().action.clone()))
+                let definition = subscription.definition();
+                let announced = (definition.on_start.clone(), definition.on_failure.clone());
+                Some((subscription.id.clone(), definition.action.clone(), announced))
             })
             .await;
-        let (subscription, action) = match found {
+        let (subscription, action, (on_start, on_failure)) = match found {
             Ok(Some(found)) => found,
             // Removed meanwhile, or the server stops: the next start owes it again.
             Ok(None) | Err(_) => return,
@@ -99,7 +103,9 @@ impl Workers {
         let (delivery, number) = (deliver.delivery, deliver.attempt);
         let of = AttemptOf { event: &event, subscription: &subscription, delivery, attempt: number };
         let trace_parent = self.observer.trace_parent(&of);
-        let attempt = Attempt { deliver, event, subscription, delivery_text, trace_parent };
+        let attempt =
+            Attempt { deliver, event, subscription, delivery_text, trace_parent, on_start, on_failure };
+        self.announce_start(&attempt).await;
         match action {
             Action::Exec(exec) => self.run(&attempt, &exec).await,
             Action::Webhook(webhook) => self.send(&attempt, &webhook).await,
@@ -127,6 +133,7 @@ impl Workers {
             token: deliver.token,
             outcome: Outcome::Nack(failure),
             event: None,
+            on_failure: None,
             refusal_fails: true,
             actor: subscription.agent.text().clone(),
         };
@@ -197,7 +204,7 @@ impl Workers {
             subscription: &subscription,
             delivery: &attempt.delivery_text,
             attempt: attempt.deliver.attempt,
-            redelivered: attempt.deliver.attempt > 1 || attempt.deliver.survivor,
+            redelivered: attempt.deliver.redelivered || attempt.deliver.survivor,
             event: &attempt.event,
             trace_parent: attempt.trace_parent.as_deref(),
         };
@@ -231,14 +238,15 @@ impl Workers {
         held.await.unwrap_or(false)
     }
 
-    fn answering<'a>(&self, attempt: &'a Attempt) -> Answering<'a> {
+    pub(super) fn answering<'a>(&self, attempt: &'a Attempt) -> Answering<'a> {
         Answering { event: &attempt.event, agent: &attempt.subscription.agent, now: self.handle.now() }
     }
 
     /// Brings an outcome back until it is taken. Returns whether it was.
     async fn settle(&self, attempt: &Attempt, said: outcome::Said, refusal_fails: bool) -> bool {
         for tried in 0..SETTLE_TRIES_MAX {
-            let settle = settlement(&self.handle, attempt, &said, refusal_fails);
+            let mut settle = settlement(&self.handle, attempt, &said, refusal_fails);
+            settle.on_failure = self.announce_failure(attempt, &said);
             match self.handle.submit(Command::Settle(Box::new(settle))).await {
                 Ok(Answer::Settled(Settled::Late)) => {
                     tracing::info!(
@@ -339,6 +347,7 @@ pub(crate) fn settlement(
         token: attempt.deliver.token,
         outcome,
         event: Some(attempt.event.clone()),
+        on_failure: None,
         refusal_fails,
         actor: attempt.subscription.agent.text().clone(),
     }

@@ -98,6 +98,11 @@ pub(crate) fn inbox() -> Subscription {
         from: Place::Start,
         renamed_from: None,
         origin: Origin::File,
+        breaker: Some(cantus_core::subscription::breaker::Policy::OFF),
+        rate: None,
+        max_lifetime: None,
+        on_start: None,
+        on_failure: None,
     }
 }
 
@@ -246,6 +251,7 @@ impl Given {
             token: pulled.pulled.token,
             outcome,
             event: Some(pulled.event.clone()),
+            on_failure: None,
             refusal_fails: false,
             actor: Text::from("/worker"),
         };

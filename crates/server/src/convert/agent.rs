@@ -98,7 +98,7 @@ pub fn liveness(agent: &agent::State, subscriptions: &[&subscription::State], no
 /// Returns a pause of agents for the wire.
 pub fn pause_out(pause: &state::AgentsPause) -> Pause {
     Pause {
-        reason: None,
+        reason: pause.reason.as_ref().map(ToString::to_string),
         by: Some(pause.by.to_string()),
         since: time::text(pause.since),
         until: pause.until.map(time::text),

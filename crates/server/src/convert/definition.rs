@@ -6,8 +6,8 @@ use cantus_core::agent::{Agent, AgentName, AgentPattern, Origin};
 use cantus_core::filter::{Expression, Filter, InvalidFilter};
 use cantus_core::subscription::retry::{Backoff, Policy};
 use cantus_core::subscription::{
-    Action, AfterDeadLetter, Confinement, ExecAction, ExecLimits, Feed, Network, OnSuccess, Order,
-    PauseAction, Place, Produced, PublishAction, Sandbox, Subscription, SubscriptionId, Until,
+    Action, AfterDeadLetter, Announce, Confinement, ExecAction, ExecLimits, Feed, Network, OnSuccess, Order,
+    PauseAction, Place, Produced, PublishAction, Rate, Sandbox, Subscription, SubscriptionId, Until, breaker,
 };
 use cantus_core::topic::{InvalidName, Pattern, Schema, Topic, TopicName, Validation};
 use cantus_core::{Position, Span, Text, Timestamp};
@@ -154,13 +154,65 @@ pub fn subscription(
         },
         after_dead_letter: match it.after_dead_letter {
             wire::AfterDeadLetter::Continue => AfterDeadLetter::Continue,
+            wire::AfterDeadLetter::HoldKey => AfterDeadLetter::HoldKey,
         },
         lease: it.lease.map_or(lease_default, span),
         from: place(&it.from)?,
         renamed_from: it.renamed_from.as_ref().map(|name| Text::from(name.as_str())),
         origin: around.origin,
+        breaker: it.breaker.map(breaker),
+        rate: it.rate.map(|rate| Rate { count: rate.count(), per: span(rate.per()) }),
+        max_lifetime: max_lifetime(it)?,
+        on_start: announced(it, "on_start", |exec| exec.on_start.as_ref())?,
+        on_failure: announced(it, "on_failure", |exec| exec.on_failure.as_ref())?,
     };
     Ok((id, definition))
+}
+
+fn breaker(declared: wire::Breaker) -> breaker::Policy {
+    match declared {
+        wire::Breaker::Off => breaker::Policy::OFF,
+        wire::Breaker::On(policy) => breaker::Policy {
+            failure_threshold: policy.failure_threshold,
+            initial_pause: span(policy.initial_pause),
+            max_pause: span(policy.max_pause),
+        },
+    }
+}
+
+fn max_lifetime(it: &wire::Subscription) -> Result<Option<Span>, Box<Problem>> {
+    let Some(max_lifetime) = it.max_lifetime else { return Ok(None) };
+    if !matches!(it.action, wire::Action::Inbox(_)) {
+        let detail = "`max_lifetime` belongs to an inbox; `timeout` ends an attempt of the server's";
+        return Err(invalid("#/max_lifetime", detail.to_owned()));
+    }
+    if max_lifetime.is_zero() {
+        return Err(invalid("#/max_lifetime", "`max_lifetime` can not be 0".to_owned()));
+    }
+    Ok(Some(span(max_lifetime)))
+}
+
+/// Returns the event that announces something of a program's deliveries.
+fn announced(
+    it: &wire::Subscription,
+    key: &str,
+    of: impl Fn(&wire::Exec) -> Option<&wire::Announce>,
+) -> Result<Option<Announce>, Box<Problem>> {
+    let wire::Action::Exec(exec) = &it.action else { return Ok(None) };
+    let Some(announce) = of(exec) else { return Ok(None) };
+    if let Some(data) = &announce.data {
+        Expression::compile(data).map_err(|wrong| {
+            filter_problem(Code::SubscriptionInvalid, &wrong, &format!("#/action/{key}/data"))
+        })?;
+    }
+    Ok(Some(Announce {
+        event_type: Text::from(announce.event_type.as_str()),
+        topic: match &announce.topic {
+            Some(topic) => Some(topic_name(topic.as_str())?),
+            None => None,
+        },
+        data: announce.data.as_deref().map(Text::from),
+    }))
 }
 
 fn bounds(key: &str, value: u32, max: u32) -> Result<(), Box<Problem>> {

@@ -3,8 +3,8 @@
 use cantus_api::definition as wire;
 use cantus_core::agent::Agent;
 use cantus_core::subscription::{
-    Action, Confinement, ExecAction, Feed, Network, Order, Place, Produced, PublishAction, Sandbox,
-    Subscription, Until,
+    Action, AfterDeadLetter, Announce, Confinement, ExecAction, Feed, Network, Order, Place, Produced,
+    PublishAction, Sandbox, Subscription, Until, breaker,
 };
 use cantus_core::topic::{Topic, Validation};
 use cantus_core::{Span, Text, hash};
@@ -51,7 +51,7 @@ pub fn subscription(it: &Subscription) -> Value {
     let topics: Vec<&str> = it.topics.iter().map(|topic| topic.as_str()).collect();
     out.insert("topics".to_owned(), Value::from(topics));
     set(&mut out, "filter", it.filter.as_ref().map(parsed));
-    out.insert("action".to_owned(), action(&it.action));
+    out.insert("action".to_owned(), action(it));
     out.insert("retry".to_owned(), json!(wire::RetryPolicyParts::from(retry_out(&it.retry))));
     out.insert("concurrency".to_owned(), Value::from(it.concurrency));
     out.insert("max_in_flight".to_owned(), Value::from(it.max_in_flight));
@@ -69,13 +69,37 @@ pub fn subscription(it: &Subscription) -> Value {
     };
     out.insert("from".to_owned(), Value::from(from));
     set(&mut out, "renamed_from", it.renamed_from.as_ref().map(text));
+    let held = it.after_dead_letter == AfterDeadLetter::HoldKey;
+    set(&mut out, "after_dead_letter", held.then(|| Value::from("hold_key")));
+    set(&mut out, "breaker", it.breaker.as_ref().map(breaker));
+    set(&mut out, "rate", it.rate.map(|rate| Value::from(rate.to_string())));
+    set(&mut out, "max_lifetime", it.max_lifetime.map(span));
     Value::Object(out)
 }
 
-fn action(action: &Action) -> Value {
-    match action {
+fn breaker(policy: &breaker::Policy) -> Value {
+    if policy.failure_threshold == 0 {
+        return Value::from("off");
+    }
+    json!({
+        "failure_threshold": policy.failure_threshold,
+        "initial_pause": span(policy.initial_pause),
+        "max_pause": span(policy.max_pause),
+    })
+}
+
+fn announce(announce: &Announce) -> Value {
+    let mut out = Map::new();
+    out.insert("type".to_owned(), text(&announce.event_type));
+    set(&mut out, "topic", announce.topic.as_ref().map(|topic| Value::from(topic.as_str())));
+    set(&mut out, "data", announce.data.as_ref().map(text));
+    Value::Object(out)
+}
+
+fn action(it: &Subscription) -> Value {
+    match &it.action {
         Action::Inbox => json!({"inbox": {}}),
-        Action::Exec(exec) => exec_action(exec),
+        Action::Exec(exec) => exec_action(exec, it),
         Action::Webhook(it) => webhook::declared(it),
         Action::Publish(PublishAction { event_type, topic, data }) => {
             let mut out = Map::new();
@@ -95,7 +119,7 @@ fn action(action: &Action) -> Value {
     }
 }
 
-fn exec_action(exec: &ExecAction) -> Value {
+fn exec_action(exec: &ExecAction, it: &Subscription) -> Value {
     let mut out = Map::new();
     out.insert("exec".to_owned(), texts(&exec.argv).unwrap_or_else(|| json!([])));
     set(&mut out, "cwd", exec.cwd.as_ref().map(text));
@@ -112,6 +136,8 @@ fn exec_action(exec: &ExecAction) -> Value {
     set(&mut out, "stdin", stdin);
     set(&mut out, "prompt", exec.prompt.as_ref().map(text));
     out.insert("timeout".to_owned(), span(exec.timeout));
+    set(&mut out, "on_start", it.on_start.as_ref().map(announce));
+    set(&mut out, "on_failure", it.on_failure.as_ref().map(announce));
     if let Some(on_success) = &exec.on_success {
         let mut made = Map::new();
         made.insert("type".to_owned(), text(&on_success.event_type));

@@ -1,7 +1,9 @@
 //! Subscriptions as they stand: what is declared, how far they have got, what holds them back.
 
-use cantus_api::definition::{Backoff, Duration, FailureClass, Order, RetryPolicy};
-use cantus_api::subscription::{ActionSummary, Origin, Pause, PriorityCursor, State, Subscription};
+use cantus_api::definition::{AfterDeadLetter, Backoff, Duration, FailureClass, Order, RetryPolicy};
+use cantus_api::subscription::{
+    ActionSummary, Breaker, BreakerState, Origin, Pause, PriorityCursor, State, Subscription,
+};
 use cantus_core::event::Priority;
 use cantus_core::subscription::why::Counts;
 use cantus_core::subscription::{self, Action, Stage, retry};
@@ -45,7 +47,15 @@ pub fn out(coordinator: &Coordinator, it: &subscription::State, dead_letters: u6
         dead_letters,
         retry: retry_out(&definition.retry),
         concurrency: definition.concurrency,
+        max_in_flight: definition.max_in_flight,
         order: order(definition.order),
+        after_dead_letter: match definition.after_dead_letter {
+            subscription::AfterDeadLetter::Continue => AfterDeadLetter::Continue,
+            subscription::AfterDeadLetter::HoldKey => AfterDeadLetter::HoldKey,
+        },
+        held_keys: it.held.len() as u64,
+        rate: definition.rate.map(|rate| rate.to_string()),
+        breaker: breaker(it),
     }
 }
 
@@ -56,6 +66,32 @@ pub fn gap(lost: &cantus_core::retention::Expired) -> cantus_api::stream::Gap {
         to: lost.to.next().to_string(),
         reason: "expired".to_owned(),
     }
+}
+
+fn breaker(it: &subscription::State) -> Option<Breaker> {
+    let failure_threshold = it.definition().breaker_policy().failure_threshold;
+    let closed = Breaker {
+        state: BreakerState::Closed,
+        failures: it.breaker.as_ref().map_or(0, |breaker| breaker.failing.len() as u64),
+        failure_threshold,
+        since: None,
+        probe_at: None,
+        class: None,
+        message: None,
+    };
+    let Some(opened) = it.breaker.as_ref().and_then(|breaker| breaker.opened.as_ref()) else {
+        return (failure_threshold > 0).then_some(closed);
+    };
+    let probing = opened.probe.is_some();
+    Some(Breaker {
+        state: if probing { BreakerState::HalfOpen } else { BreakerState::Open },
+        failures: u64::from(opened.failures),
+        since: Some(time::text(opened.since)),
+        probe_at: (!probing).then(|| time::text(opened.probe_at)),
+        class: Some(opened.class.as_str().to_owned()),
+        message: Some(opened.message.to_string()),
+        ..closed
+    })
 }
 
 /// Returns how many events a subscription still has to look at: those that wait, and at most as many as there are places

@@ -132,6 +132,26 @@ pub fn cause_out(cause: &Cause) -> Waits {
             let due = time::text(*due);
             (Some(WaitingFor::Retry), None, Some(due.clone()), format!("the next attempt is due at {due}"))
         }
+        Cause::Breaker { message, probe_at } => {
+            let next = match probe_at {
+                Some(at) => format!("next probe at {}", time::text(*at)),
+                None => "a probe is on its way".to_owned(),
+            };
+            let sentence = format!("the subscription waits for its breaker, {next}; last failure: {message}");
+            (Some(WaitingFor::Breaker), None, probe_at.map(time::text), sentence)
+        }
+        Cause::KeyHeld { id, opened_at } => {
+            let id = id.display(*opened_at);
+            let sentence = format!(
+                "dead letter {id} holds its order key: replay it, archive it, or run `cantus dlq release {id}`"
+            );
+            (Some(WaitingFor::Key), Some(id), None, sentence)
+        }
+        Cause::Rate(rate, at) => {
+            let at = time::text(*at);
+            let sentence = format!("no more than {rate} attempts begin; the next may at {at}");
+            (Some(WaitingFor::Rate), None, Some(at), sentence)
+        }
         Cause::Key => {
             let sentence = "an earlier event of its order key is not done".to_owned();
             (Some(WaitingFor::Key), None, None, sentence)

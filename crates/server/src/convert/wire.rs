@@ -83,6 +83,7 @@ impl Wire for CloudEvents {
         });
         let content_type = data.as_ref().map(|(_, media_type)| (*media_type).to_owned());
         let draft = wire::Event {
+            id: parts.id.map(|id| id.to_string()),
             source: answering.agent.as_str().to_owned(),
             event_type: parts.event_type.to_string(),
             topic: parts.topic.map(|topic| topic.to_string()),

@@ -186,18 +186,13 @@ fn pattern(name: &AgentName) -> AgentPattern {
 async fn pause(mut call: Call) -> Answered {
     let name = name_of(&call)?;
     let request: PauseRequest = call.json().await?;
-    if request.reason.is_some() {
-        let detail = "`reason` can not be kept for agents yet";
-        let problem = Problem::new(Code::NotAvailableYet, detail).at("#/reason", detail);
-        return Err(Box::new(
-            problem.hint("leave it out, or pause the agent's subscriptions, which keep one"),
-        ));
-    }
     let now = call.app.now();
     let until = until(request.until.as_deref(), now)?.map(|at| Until::After(at.since(now)));
     read(&call.app, &name).await?;
     let (agents, actor) = (vec![pattern(&name)], call.caller.actor.clone());
-    submit(&call.app, Command::PauseAgents { agents, until, topics: Vec::new(), actor }).await?;
+    let reason = request.reason.as_deref().map(Text::from);
+    let command = Command::PauseAgents { agents, until, topics: Vec::new(), reason, actor };
+    submit(&call.app, command).await?;
     answer::ok(&read(&call.app, &name).await?)
 }
 

@@ -6,7 +6,7 @@ mod list;
 mod replay;
 mod story;
 
-use cantus_api::dead_letter::{Archive, Restore};
+use cantus_api::dead_letter::{Archive, Release, Restore};
 use cantus_api::error::{Code, Problem};
 use cantus_api::event::Shape;
 use cantus_core::Text;
@@ -63,6 +63,12 @@ pub(super) fn routes() -> Vec<Route> {
             .summary("Brings an archived dead letter back.")
             .query(&["format"])
             .body("DeadLetterRestore")
+            .gives(200, "DeadLetter"),
+        Route::post("/v1/dead-letters/{id}/release", release)
+            .right(Right::Operate)
+            .summary("Lets the order key go on that a dead letter holds; the dead letter stays as it is.")
+            .query(&["format"])
+            .body("DeadLetterRelease")
             .gives(200, "DeadLetter"),
     ]
 }
@@ -122,12 +128,19 @@ async fn restore(mut call: Call) -> Answered {
     let shape = call.shape(format)?;
     let id = id_of(&call)?;
     let request: Restore = call.json().await?;
-    if request.note.is_some() {
-        let detail = "`note` can not be kept for a restore yet";
-        let problem = Problem::new(Code::NotAvailableYet, detail).at("#/note", detail);
-        return Err(Box::new(problem.hint("leave it out; the note of the archive stays")));
-    }
+    let note = note(request.note.as_deref())?;
     story::read(&call, id, shape).await?;
-    submit(&call.app, Command::RestoreDeadLetter { id, actor: call.caller.actor.clone() }).await?;
+    submit(&call.app, Command::RestoreDeadLetter { id, note, actor: call.caller.actor.clone() }).await?;
+    answer::ok(&story::read(&call, id, shape).await?)
+}
+
+async fn release(mut call: Call) -> Answered {
+    let Format { format } = call.query()?;
+    let shape = call.shape(format)?;
+    let id = id_of(&call)?;
+    let request: Release = call.json().await?;
+    let note = note(request.note.as_deref())?;
+    story::read(&call, id, shape).await?;
+    submit(&call.app, Command::ReleaseKey { id, note, actor: call.caller.actor.clone() }).await?;
     answer::ok(&story::read(&call, id, shape).await?)
 }

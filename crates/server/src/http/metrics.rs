@@ -172,6 +172,22 @@ fn write(page: &mut Page, census: &Census, now: Timestamp) {
     let retrying = census.sum(|it| it.retrying) as f64;
     one(page, "cantus_retries_pending", "Deliveries that wait for their next attempt.", retrying);
 
+    let living = || census.subscriptions.iter().filter(|(_, it)| !it.removed);
+    let broken = living().map(|(number, it)| ([id(number)], f64::from(u8::from(it.broken))));
+    Series::of(["subscription"], broken).write(
+        page,
+        "cantus_breaker_open",
+        "gauge",
+        "Whether the circuit breaker of the subscription holds deliveries back.",
+    );
+    let held = living().filter(|(_, it)| it.held_keys > 0);
+    Series::of(["subscription"], held.map(|(number, it)| ([id(number)], it.held_keys as f64))).write(
+        page,
+        "cantus_held_keys",
+        "gauge",
+        "Order keys that wait for a person because of a dead letter.",
+    );
+
     let dead_letters = || census.dead_letters.iter();
     Series::of(
         ["subscription"],

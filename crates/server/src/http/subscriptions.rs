@@ -74,6 +74,10 @@ pub(super) fn routes() -> Vec<Route> {
             .right(Right::Operate)
             .summary("Lets a subscription go on.")
             .gives(200, "Subscription"),
+        Route::post("/v1/subscriptions/{agent}/{name}/breaker/reset", reset_breaker)
+            .right(Right::Operate)
+            .summary("Closes the circuit breaker of a subscription.")
+            .gives(200, "Subscription"),
         Route::post("/v1/subscriptions/{agent}/{name}/seek", seek)
             .right(Right::Operate)
             .summary("Moves a subscription to another place, or only says what that would do.")
@@ -272,6 +276,13 @@ async fn resume(mut call: Call) -> Answered {
     answer::ok(&read(&call.app, &id).await?)
 }
 
+async fn reset_breaker(mut call: Call) -> Answered {
+    let id = id_of(&call)?;
+    let Empty {} = call.json().await?;
+    submit(&call.app, Command::ResetBreaker { id: id.clone(), actor: call.caller.actor.clone() }).await?;
+    answer::ok(&read(&call.app, &id).await?)
+}
+
 /// A body that says nothing.
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -418,12 +429,13 @@ fn leased(pulled: &[PulledEvent], id: &SubscriptionId, gap: Option<&Gap>, shape:
         // Ids, tokens, times and positions of ours need no escapes. Writing to memory can not fail.
         let _ = write!(
             out,
-            "{{\"delivery\":\"{}\",\"token\":\"{}\",\"attempt\":{},\"deadline\":\"{until}\",\"subscription\":\"{id}\",\"position\":\"{}\",\"redelivered\":{},\"event\":",
+            "{{\"delivery\":\"{}\",\"token\":\"{}\",\"attempt\":{},\"deadline\":\"{until}\",\"subscription\":\"{id}\",\"position\":\"{}\",\"redelivered\":{},\"first_delivered_at\":\"{}\",\"event\":",
             pulled.delivery.display(pulled.recorded_at),
             pulled.token,
             pulled.attempt,
             pulled.delivery.position,
-            pulled.attempt > 1 || pulled.delivery.generation > 0,
+            pulled.redelivered,
+            time::text(pulled.first_at),
         );
         event::write(&mut out, event, shape);
         out.push(b'}');

@@ -64,8 +64,13 @@ impl State {
                 moved_at: at,
                 erased: None,
                 recorded_at: closed.map(|open| open.recorded_at).filter(|at| *at != Timestamp::default()),
+                holds: fact.holds,
             },
         );
+        if let Some(key) = fact.holds {
+            let subscription = self.subscription_mut(position, fact.delivery.subscription)?;
+            subscription.held.entry(key).or_default().insert(id);
+        }
         Ok(())
     }
 
@@ -94,6 +99,7 @@ impl State {
         let subscription = self.subscription_mut(position, id.subscription)?;
         let mut open = waiting(fact.priority, fact.key, fact.story, fact.recorded_at);
         open.replay_of = Some(fact.id);
+        open.own_key = fact.own_key.or(fact.key.filter(|key| *key != 0));
         subscription.open.insert((id.position, id.generation), open);
         Ok(())
     }

@@ -7,7 +7,7 @@ use crate::ids::{DeliveryId, Position};
 use crate::row::Key;
 use crate::state::State;
 use crate::state::model::TopicState;
-use crate::subscription::{self, Cursor, Version};
+use crate::subscription::{self, AfterDeadLetter, Cursor, Order, Version};
 use crate::time::Timestamp;
 use crate::topic::Topic;
 
@@ -76,6 +76,15 @@ impl State {
                     self.subscription_numbers.remove(&subscription.id);
                     subscription.id = fact.id.clone();
                 }
+                // What failed, failed by the definition before.
+                for timer in subscription.flow_timers() {
+                    self.timers.remove(&timer);
+                }
+                subscription.breaker = None;
+                if subscription.definition().rate != fact.definition.rate {
+                    subscription.drawn = None;
+                }
+                let reordered = subscription.definition().order != fact.definition.order;
                 let floor = subscription.cursors.iter().map(|cursor| cursor.floor).min().unwrap_or(position);
                 subscription.versions.push(Version { since: position, definition: fact.definition.clone() });
                 // A version matters as long as an event that it matched may still be read again.
@@ -89,7 +98,13 @@ impl State {
                     let id = DeliveryId { subscription: fact.number, position, generation };
                     subscription.timer_of(id, &open.stage)
                 });
-                self.timers.extend(timers);
+                self.timers.extend(timers.chain(subscription.flow_timers()));
+                if reordered {
+                    self.rekey(fact.number, fact.definition.order);
+                }
+                if reordered || fact.definition.after_dead_letter == AfterDeadLetter::Continue {
+                    self.release_holds(fact.number);
+                }
             }
             None => {
                 let cursor = Cursor { floor: fact.after, taken: subscription::PositionSet::default() };
@@ -106,8 +121,11 @@ impl State {
                         died: 0,
                         removed: false,
                         expired: None,
+                        breaker: None,
+                        drawn: None,
                         open: Default::default(),
                         settled: Default::default(),
+                        held: Default::default(),
                     },
                 );
             }
@@ -115,11 +133,26 @@ impl State {
         self.subscription_numbers.insert(fact.id.clone(), fact.number);
     }
 
+    /// Computes the keys of what is open anew for an order that was declared.
+    fn rekey(&mut self, number: u32, order: Order) {
+        let slots: Vec<_> =
+            self.subscriptions.get(&number).into_iter().flat_map(|it| it.open.keys().copied()).collect();
+        for (position, generation) in slots {
+            self.touch(Key::Open(number, position, generation));
+            let subscription = self.subscriptions.get_mut(&number);
+            if let Some(open) = subscription.and_then(|it| it.open.get_mut(&(position, generation))) {
+                open.rekey(order);
+            }
+        }
+    }
+
     pub(super) fn subscription_removed(&mut self, position: Position, number: u32) -> Result<(), Impossible> {
         self.definitions_changed();
         self.drop_open(number, Position(0));
         self.end_replays(number);
         self.set_pause(position, number, None)?;
+        self.release_holds(number);
+        self.change_flow(number, |subscription| (subscription.breaker, subscription.drawn) = (None, None));
         let subscription = self.subscription_mut(position, number)?;
         subscription.removed = true;
         for cursor in &mut subscription.cursors {

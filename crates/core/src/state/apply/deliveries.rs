@@ -15,12 +15,33 @@ impl State {
         at: Timestamp,
         fact: &fact::DeliveryLeased,
     ) -> Result<(), Impossible> {
-        let lease = Lease { token: fact.token, since: at, deadline: fact.deadline, attempt: fact.attempt };
         let id = fact.delivery;
         let slot = (id.position, id.generation);
-        let known = self.subscription_at(position, id.subscription)?.open.contains_key(&slot);
+        let subscription = self.subscription_at(position, id.subscription)?;
+        let lease = Lease {
+            token: fact.token,
+            since: at,
+            deadline: fact.deadline,
+            attempt: fact.attempt,
+            pulled: Some(subscription.is_inbox()),
+        };
+        let (known, has_rate) =
+            (subscription.open.contains_key(&slot), subscription.definition().rate.is_some());
+        if fact.probe == Some(true) {
+            self.change_breaker(id.subscription, |breaker| {
+                if let Some(opened) = &mut breaker.opened {
+                    opened.probing(slot, fact.key);
+                }
+            });
+        }
+        if has_rate {
+            self.draw(id.subscription, at);
+        }
         if known {
-            self.set_stage(id, Stage::Leased(lease), |open| open.acquired += 1);
+            self.set_stage(id, Stage::Leased(lease), |open| {
+                open.acquired += 1;
+                open.first_at.get_or_insert(at);
+            });
             return Ok(());
         }
         self.touch(Key::Open(id.subscription, id.position, id.generation));
@@ -36,6 +57,9 @@ impl State {
             attempts: Default::default(),
             recorded_at: fact.recorded_at,
             replay_of: None,
+            own_key: fact.own_key.or(fact.key.filter(|key| *key != 0)),
+            expires_at: fact.expires_at,
+            first_at: Some(at),
         };
         let timer = subscription.timer_of(id, &open.stage);
         subscription.open.insert(slot, open);
@@ -63,6 +87,9 @@ impl State {
     ) -> Result<(), Impossible> {
         let id = fact.delivery;
         let Some(open) = self.close(id) else { return Err(missing_delivery(position, id)) };
+        if self.subscription_at(position, id.subscription)?.breaker.is_some() {
+            self.change_breaker(id.subscription, |breaker| breaker.succeeded((id.position, id.generation)));
+        }
         let subscription = self.subscription_mut(position, id.subscription)?;
         subscription.acked += 1;
         // Whoever goes on behind a gap has seen it.
@@ -99,10 +126,13 @@ impl State {
         // A dead delivery's row goes with the fact that opens its dead letter, which follows in the same slice.
         let stage = fact.attempt.next_at.map_or(Stage::Waiting, Stage::Retrying);
         let attempt: Attempt = fact.attempt.clone();
+        let class = attempt.failure.as_ref().map(|failure| failure.class);
+        let spent = u32::from(fact.unspent != Some(true));
         self.set_stage(id, stage, |open| {
-            open.failed += 1;
+            open.failed += spent;
             open.remember(attempt);
         });
+        self.change_breaker(id.subscription, |breaker| breaker.failed((id.position, id.generation), class));
         Ok(())
     }
 
@@ -148,9 +178,14 @@ impl State {
         self.touch(Key::Open(id.subscription, id.position, id.generation));
         let subscription = self.subscription_mut(position, id.subscription)?;
         subscription.take(fact.priority.lane(), id.position);
+        let own_key = fact.own_key.or(fact.key.filter(|key| *key != 0));
         subscription.open.insert(
             (id.position, id.generation),
-            waiting(fact.priority, fact.key, fact.story, fact.recorded_at),
+            Open {
+                own_key,
+                expires_at: fact.expires_at,
+                ..waiting(fact.priority, fact.key, fact.story, fact.recorded_at)
+            },
         );
         Ok(())
     }
@@ -172,6 +207,9 @@ pub(super) fn waiting(
         attempts: Default::default(),
         recorded_at,
         replay_of: None,
+        own_key: None,
+        expires_at: None,
+        first_at: None,
     }
 }
 

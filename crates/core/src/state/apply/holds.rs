@@ -93,6 +93,7 @@ impl State {
                 by: fact.by.clone(),
                 since: at,
                 by_action: fact.cause.is_some(),
+                reason: fact.reason.clone(),
             },
         );
         if let Some(until) = fact.until {

@@ -7,7 +7,8 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 
-use super::classify::Class;
+use cantus_core::subscription::retry::Class;
+
 use super::outcome::Output;
 
 /// Longest line that can be an event.

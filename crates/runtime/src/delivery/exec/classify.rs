@@ -1,49 +1,8 @@
 //! From the end of a program to the class of its failure, as retry policies name them.
 
+use cantus_core::subscription::retry::Class;
+
 use super::outcome::End;
-
-/// The class of a failed attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Class {
-    /// The deadline passed.
-    Timeout,
-    /// It may work next time.
-    TemporaryFailure,
-    /// The event itself is bad.
-    InvalidPayload,
-    /// The agent may not do this.
-    Unauthorized,
-    /// The agent refuses for good.
-    Rejected,
-    /// The agent could not be reached or started.
-    Unavailable,
-    /// The agent asks for a pause.
-    Throttled,
-    /// The agent fell over.
-    Crashed,
-}
-
-impl Class {
-    /// Returns the name used in retry policies and on the wire.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Timeout => "timeout",
-            Self::TemporaryFailure => "temporary_failure",
-            Self::InvalidPayload => "invalid_payload",
-            Self::Unauthorized => "unauthorized",
-            Self::Rejected => "rejected",
-            Self::Unavailable => "unavailable",
-            Self::Throttled => "throttled",
-            Self::Crashed => "crashed",
-        }
-    }
-}
-
-impl std::fmt::Display for Class {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(self.name())
-    }
-}
 
 /// Returns the class of a failure, or `None` for exit code 0, which acknowledges.
 ///
@@ -114,7 +73,7 @@ mod tests {
             (End::Unknown, Some("crashed")),
         ];
         for (end, expected) in table {
-            assert_eq!(class(&end).map(Class::name), expected, "{end:?}");
+            assert_eq!(class(&end).map(Class::as_str), expected, "{end:?}");
         }
     }
 }

@@ -11,11 +11,12 @@ const PATH_WHEN_UNSET: &str = "/usr/local/bin:/usr/bin:/bin";
 /// Longest value of a variable made from an event; whole events come on stdin.
 const VALUE_BYTES_MAX: usize = 32 << 10;
 /// Names the coordinator sets itself.
-const RESERVED: [&str; 8] = [
+const RESERVED: [&str; 9] = [
     "CANTUS_URL",
     "CANTUS_TOKEN",
     "CANTUS_DELIVERY_ID",
     "CANTUS_ATTEMPT",
+    "CANTUS_REDELIVERED",
     "CANTUS_SUBSCRIPTION",
     "CANTUS_AGENT",
     "TRACEPARENT",
@@ -42,6 +43,8 @@ pub struct Context<'a> {
     pub delivery_id: &'a str,
     /// The attempt's number, counting from one.
     pub attempt: u32,
+    /// Whether the event may have been handled before: an earlier attempt was begun, or this is a replay.
+    pub redelivered: bool,
     /// The subscription's id, `agent/name`.
     pub subscription: &'a str,
     /// The agent's address.
@@ -185,6 +188,7 @@ pub fn build(
         ("CANTUS_TOKEN", context.token),
         ("CANTUS_DELIVERY_ID", Some(context.delivery_id)),
         ("CANTUS_ATTEMPT", Some(attempt.as_str())),
+        ("CANTUS_REDELIVERED", Some(if context.redelivered { "true" } else { "false" })),
         ("CANTUS_SUBSCRIPTION", Some(context.subscription)),
         ("CANTUS_AGENT", Some(context.agent)),
         ("TRACEPARENT", context.trace_parent),
@@ -266,6 +270,7 @@ mod tests {
         token: Some("scoped"),
         delivery_id: "dlv_1",
         attempt: 2,
+        redelivered: true,
         subscription: "coder/tasks",
         agent: "/coder",
         trace_parent: Some("00-a-b-01"),
@@ -300,6 +305,7 @@ mod tests {
             ("CANTUS_AGENT", "/coder"),
             ("CANTUS_ATTEMPT", "2"),
             ("CANTUS_DELIVERY_ID", "dlv_1"),
+            ("CANTUS_REDELIVERED", "true"),
             ("CANTUS_SUBSCRIPTION", "coder/tasks"),
             ("CANTUS_TOKEN", "scoped"),
             ("CANTUS_URL", "http://127.0.0.1:4777"),

@@ -138,6 +138,7 @@ pub(crate) fn out(kept: &Kept, told: &Told, shape: Shape) -> DeadLetter<Text> {
         },
         attempts: told.attempts.iter().map(attempt::out).collect(),
         note: it.note.to_string(),
+        holds_key: it.holds.is_some(),
         replayed_as: replays
             .map(|((replay, at), to)| Replayed {
                 at: time::text(replay.at),

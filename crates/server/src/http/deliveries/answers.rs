@@ -178,7 +178,7 @@ fn settled_by(
     actor: Text,
 ) -> Settle {
     let outcome = Outcome::Ack(Ok(Box::new(publish)));
-    Settle { delivery, token, outcome, event, refusal_fails: false, actor }
+    Settle { delivery, token, outcome, event, on_failure: None, refusal_fails: false, actor }
 }
 
 fn nothing(actor: &Text) -> Publishing {
@@ -254,7 +254,8 @@ pub(super) async fn nack(mut call: Call) -> Answered {
     };
     let actor = call.caller.actor.clone();
     let outcome = Outcome::Nack(failure);
-    let settle = Settle { delivery, token, outcome, event: None, refusal_fails: false, actor };
+    let settle =
+        Settle { delivery, token, outcome, event: None, on_failure: None, refusal_fails: false, actor };
     let nacked = match call.app.handle.submit(Command::Settle(Box::new(settle))).await {
         Ok(Answer::Settled(Settled::Retrying(due))) => {
             Nacked { status: NackStatus::Retrying, next_at: Some(time::text(due)), dead_letter: None }

@@ -106,7 +106,12 @@ const SCHEMAS: &[(&str, &str, &str)] = &[
     (
         "Subscription",
         "A subscription as it stands.",
-        "id: string, agent: string, name: string, topics: [string], filter?: any, action: any, state: active|paused, pause?: Pause, origin: file|api|applied, cursors: [any], gap?: Gap, lag_events: integer, in_flight: integer, retrying: integer, waiting: integer, dead_letters: integer, retry: any, concurrency: integer, order: key|none|topic",
+        "id: string, agent: string, name: string, topics: [string], filter?: any, action: any, state: active|paused, pause?: Pause, origin: file|api|applied, cursors: [any], gap?: Gap, lag_events: integer, in_flight: integer, retrying: integer, waiting: integer, dead_letters: integer, retry: any, concurrency: integer, max_in_flight: integer, order: key|none|topic, after_dead_letter: continue|hold_key, held_keys: integer, rate?: string, breaker?: Breaker",
+    ),
+    (
+        "Breaker",
+        "A circuit breaker as it stands.",
+        "state: closed|open|half_open, failures: integer, failure_threshold: integer, since?: time, probe_at?: time, class?: string, message?: string",
     ),
     (
         "Pause",
@@ -116,7 +121,7 @@ const SCHEMAS: &[(&str, &str, &str)] = &[
     (
         "SubscriptionCreate",
         "A subscription in the words of the file, with its agent.",
-        "agent: string, topic?: any, topics?: any, name?: string, filter?: any, action?: any, retry?: any, concurrency?: integer, max_in_flight?: integer, order?: key|none|topic, after_dead_letter?: string, lease?: span, from?: string, renamed_from?: string",
+        "agent: string, topic?: any, topics?: any, name?: string, filter?: any, action?: any, retry?: any, concurrency?: integer, max_in_flight?: integer, order?: key|none|topic, after_dead_letter?: continue|hold_key, lease?: span, from?: string, renamed_from?: string, breaker?: any, rate?: string, max_lifetime?: span",
     ),
     ("PauseRequest", "How long and why.", "reason?: string, until?: string"),
     ("Seek", "Where to: start, end, a time or a position.", "to: string, dry_run?: boolean"),
@@ -135,7 +140,7 @@ const SCHEMAS: &[(&str, &str, &str)] = &[
     (
         "LeasedDelivery",
         "A delivery that is leased to whoever reads this.",
-        "delivery: string, token: string, attempt: integer, deadline: time, subscription: string, position: string, redelivered: boolean, event: Event",
+        "delivery: string, token: string, attempt: integer, deadline: time, subscription: string, position: string, redelivered: boolean, first_delivered_at?: time, event: Event",
     ),
     ("Ack", "It is done.", "token: string, publish?: [Event]"),
     ("Acked", "What became of an ack.", "status: acked|late, results: [Receipt]"),
@@ -171,7 +176,7 @@ const SCHEMAS: &[(&str, &str, &str)] = &[
     (
         "DeadLetter",
         "A dead letter with its whole story.",
-        "id: string, event: Event, original?: Event, edited: boolean, diff?: [any], topic: string, position: any, subscription: any, delivery?: string, reason: string, status: open|replaying|resolved|archived, fingerprint: string, error: any, attempts: [Attempt], note: string, replayed_as: [any], opened_at: time, updated_at: time",
+        "id: string, event: Event, original?: Event, edited: boolean, diff?: [any], topic: string, position: any, subscription: any, delivery?: string, reason: string, status: open|replaying|resolved|archived, fingerprint: string, error: any, attempts: [Attempt], note: string, holds_key?: boolean, replayed_as: [any], opened_at: time, updated_at: time",
     ),
     (
         "DeadLetterEdit",
@@ -186,6 +191,7 @@ const SCHEMAS: &[(&str, &str, &str)] = &[
     ),
     ("DeadLetterArchive", "Why it needs no repair.", "note: string"),
     ("DeadLetterRestore", "Nothing needs to be said.", "note?: string"),
+    ("DeadLetterRelease", "Nothing needs to be said.", "note?: string"),
     ("DeadLetterGroupList", "A page of groups.", "items: [DeadLetterGroup], next_cursor?: string"),
     (
         "DeadLetterGroup",
