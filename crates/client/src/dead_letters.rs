@@ -2,7 +2,7 @@
 
 use cantus_api::List;
 use cantus_api::dead_letter::{
-    Archive, DeadLetter, DeadLettersQuery, Edit, Group, GroupsQuery, Replay, ReplayStarted, Restore,
+    Archive, DeadLetter, DeadLettersQuery, Edit, Group, GroupsQuery, Release, Replay, ReplayStarted, Restore,
 };
 
 use crate::error::Error;
@@ -67,6 +67,15 @@ impl Client {
     /// `DEAD_LETTER_UNKNOWN`, `DEAD_LETTER_STATE`.
     pub async fn restore_dead_letter(&self, id: &str, restore: &Restore) -> Result<DeadLetter, Error> {
         self.post(&["v1", "dead-letters", id, "restore"], restore).await
+    }
+
+    /// Lets the order key go on that a dead letter holds. Needs the right `operate`.
+    ///
+    /// # Errors
+    ///
+    /// `DEAD_LETTER_UNKNOWN`, `DEAD_LETTER_STATE` when it holds none.
+    pub async fn release_dead_letter(&self, id: &str, release: &Release) -> Result<DeadLetter, Error> {
+        self.post(&["v1", "dead-letters", id, "release"], release).await
     }
 
     /// Returns a page of dead letters grouped by cause.

@@ -78,6 +78,16 @@ impl Client {
         self.post(&["v1", "subscriptions", agent, name, "resume"], &empty()).await
     }
 
+    /// Closes the circuit breaker of a subscription. Needs the right `operate`.
+    ///
+    /// # Errors
+    ///
+    /// `SUBSCRIPTION_UNKNOWN`.
+    pub async fn reset_breaker(&self, id: &str) -> Result<Subscription, Error> {
+        let (agent, name) = parts(id)?;
+        self.post(&["v1", "subscriptions", agent, name, "breaker", "reset"], &empty()).await
+    }
+
     /// Moves a subscription to another place, or says what that would do. Needs the right `operate`.
     ///
     /// # Errors

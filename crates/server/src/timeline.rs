@@ -9,7 +9,7 @@ use cantus_core::event::Event;
 use cantus_core::fact::Fact;
 use cantus_core::ids::DeliveryId;
 use cantus_core::retention::Hidden;
-use cantus_core::subscription::{self, Stage, lanes, why};
+use cantus_core::subscription::{self, Stage, why};
 use cantus_core::{Coordinator, Position, Timestamp, hash};
 use cantus_engine::{GapCause, ReadError, Reader, Term};
 use cantus_runtime::Failed;
@@ -294,12 +294,11 @@ fn waiting(coordinator: &Coordinator, events: &[Found], fold: &Fold) -> Vec<(Del
         }
         for found in events.iter().filter(|found| !found.pending && found.position > subscription.began) {
             let id = DeliveryId { subscription: *number, position: found.position, generation: 0 };
-            let lane = lanes::lane_of(definition, found.event.priority);
             let others = found.only.is_some_and(|only| only != *number);
             let heard = definition.topics.iter().any(|topic| topic.matches(found.event.topic.as_str()));
             if others
                 || !heard
-                || subscription.is_taken(lane, found.position)
+                || subscription.is_taken(found.event.priority.lane(), found.position)
                 || fold.deliveries.contains_key(&id)
             {
                 continue;

@@ -119,6 +119,11 @@ pub(crate) fn subscription(chance: &mut Chance, settings: &Settings, fresh: bool
         from,
         renamed_from: None,
         origin: Origin::Api,
+        breaker: Some(cantus_core::subscription::breaker::Policy::OFF),
+        rate: None,
+        max_lifetime: None,
+        on_start: None,
+        on_failure: None,
     }
 }
 

@@ -20,6 +20,7 @@ impl Wire for Plain {
 
     fn read_answer(&self, json: &[u8], answering: &Answering<'_>) -> Result<Draft, Refusal> {
         let parts = Parts {
+            id: None,
             event_type: Text::from(String::from_utf8_lossy(json).into_owned()),
             topic: None,
             data: None,

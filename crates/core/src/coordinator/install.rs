@@ -10,7 +10,7 @@ use crate::fact::{
     AgentDeclared, AgentRemoved, DefinitionsInstalled, Fact, SubscriptionRemoved, TopicDeclared, TopicRemoved,
 };
 use crate::refusal::Refusal;
-use crate::subscription::{Place, Stage, State, Subscription, operate};
+use crate::subscription::{Place, Stage, State, Subscription, SubscriptionId, operate};
 use crate::text::Text;
 use crate::topic::{Topic, TopicName};
 
@@ -134,7 +134,15 @@ impl Set<'_> {
     fn subscriptions(&mut self) -> Result<BTreeSet<u32>, Stop> {
         let mut number_next = self.view.state.meta.subscription_next;
         let mut kept = BTreeSet::new();
-        for (id, definition, start) in &self.install.subscriptions {
+        let declared = &self.install.subscriptions;
+        for (id, definition, start) in declared {
+            // Both would have the same place.
+            let before = definition.renamed_from.as_ref();
+            let before = before.map(|name| SubscriptionId { agent: id.agent.clone(), name: name.clone() });
+            if let Some(before) = before.filter(|before| declared.iter().any(|(it, ..)| it == before)) {
+                let (id, before) = (Text::from(id.to_string()), Text::from(before.to_string()));
+                return Err(Stop::Refused(Refusal::RenamedFromKept { id, before }));
+            }
             let known = operate::known(self.view, id, definition);
             let origin = self.origin(known.map(|it| it.definition().origin));
             let definition = Subscription { origin, ..definition.clone() };

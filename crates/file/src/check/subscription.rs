@@ -52,5 +52,16 @@ pub(super) fn check(reader: &Reader<'_>, draft: &mut Draft) {
             names.insert(name.clone(), (span, named));
             subscription.name = Some(name);
         }
+        // Both would have the same place.
+        for (subscription, place) in agent.subscriptions.iter().zip(&places.subscriptions) {
+            let Some(before) = &subscription.renamed_from else { continue };
+            let Some((kept, _)) = names.get(before).copied() else { continue };
+            let (agent, span) = (places.agent.bare(), place.name.unwrap_or(place.whole));
+            let name = subscription.name.as_ref().map(ToString::to_string).unwrap_or_default();
+            let message =
+                format!("`{agent}/{name}` is renamed from `{agent}/{before}`, and that is here too");
+            let hint = format!("remove `renamed_from`, or the subscription at {}", Fault::PLACE);
+            reader.say(Fault::error(span, message).hint(hint).with_place(kept));
+        }
     }
 }

@@ -85,7 +85,8 @@ impl World {
         };
         let topics = vec![Pattern::parse("t*").expect("a legal pattern")];
         let words = format!("park agents {pattern} until {until:?}");
-        let command = Command::PauseAgents { agents: vec![agents], until, topics, actor: actor() };
+        let command =
+            Command::PauseAgents { agents: vec![agents], until, topics, reason: None, actor: actor() };
         self.operate_by(words, Vec::new(), command)
     }
 
@@ -221,7 +222,7 @@ impl World {
     }
 
     fn restore(&mut self, id: DeadLetterId) -> Lived {
-        let command = Command::RestoreDeadLetter { id, actor: actor() };
+        let command = Command::RestoreDeadLetter { id, note: None, actor: actor() };
         self.operate_by(format!("restore {}", id.0), Vec::new(), command)
     }
 

@@ -41,6 +41,8 @@ impl World {
             attempt: deliver.attempt,
             deadline: deliver.deadline,
             recorded_at: deliver.recorded_at,
+            first_at: deliver.first_at,
+            redelivered: deliver.redelivered,
             event: deliver.event.clone(),
         };
         self.given(&pulled, deliver.survivor)?;

@@ -205,6 +205,7 @@ impl World {
             token,
             outcome,
             event: self.chance.flip().then(|| held.event.clone()),
+            on_failure: None,
             refusal_fails: false,
             actor: self.workers[index].subscription.agent.text().clone(),
         };

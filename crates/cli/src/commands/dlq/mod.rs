@@ -1,5 +1,5 @@
 //! `cantus dlq`: dead letters. `groups` and `ls` find them, `get` tells the story, `edit` repairs, `replay` tries again, `archive`
-//! puts away, `restore` brings back.
+//! puts away, `restore` brings back, `release` lets the order key go on that one holds.
 
 mod archive;
 mod changes;
@@ -8,6 +8,7 @@ mod editor;
 mod get;
 mod groups;
 mod ls;
+mod release;
 mod replay;
 mod restore;
 mod selection;
@@ -28,6 +29,7 @@ pub(crate) enum Verb {
     Replay(replay::Replay),
     Archive(archive::Archive),
     Restore(restore::Restore),
+    Release(release::Release),
 }
 
 impl Verb {
@@ -40,6 +42,7 @@ impl Verb {
             Verb::Replay(replay) => replay.run(context).await,
             Verb::Archive(archive) => archive.run(context).await,
             Verb::Restore(restore) => restore.run(context).await,
+            Verb::Release(release) => release.run(context).await,
         }
     }
 }

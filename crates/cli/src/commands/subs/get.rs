@@ -1,7 +1,7 @@
 //! `cantus subs get`
 
 use anyhow::Result;
-use cantus_api::subscription::{Origin, Pause, Subscription};
+use cantus_api::subscription::{Breaker, BreakerState, Origin, Pause, Subscription};
 use clap::Args;
 
 use super::ls::{filter, state};
@@ -52,7 +52,34 @@ pub(super) fn text(one: &Subscription, screen: &Screen) -> String {
                 .unwrap_or_default(),
         ),
         ("retry", serde_json::to_string(&one.retry).unwrap_or_default()),
+        ("rate", one.rate.clone().unwrap_or_default()),
+        ("held keys", if one.held_keys > 0 { one.held_keys.to_string() } else { String::new() }),
+        ("breaker", one.breaker.as_ref().map(|breaker| broken(breaker, screen)).unwrap_or_default()),
     ])
+}
+
+/// Returns a breaker in words.
+fn broken(breaker: &Breaker, screen: &Screen) -> String {
+    let state = match breaker.state {
+        BreakerState::Closed if breaker.failures == 0 => return "closed".to_owned(),
+        BreakerState::Closed => {
+            let (failures, threshold) = (breaker.failures, breaker.failure_threshold);
+            return format!("closed, {failures} of {threshold} failures in a row");
+        }
+        BreakerState::Open => "open",
+        BreakerState::HalfOpen => "half open, a probe is on its way",
+    };
+    let mut words = vec![state.to_owned()];
+    if let Some(since) = &breaker.since {
+        words.push(format!("since {}", screen.time(since)));
+    }
+    if let Some(at) = &breaker.probe_at {
+        words.push(format!("next probe at {}", screen.time(at)));
+    }
+    if let Some(message) = &breaker.message {
+        words.push(format!("because {message}"));
+    }
+    words.join(", ")
 }
 
 /// Returns the word for where a definition comes from.

@@ -4,6 +4,7 @@ mod add;
 mod get;
 mod ls;
 mod pause;
+mod reset_breaker;
 mod resume;
 mod rm;
 mod seek;
@@ -24,6 +25,7 @@ pub(crate) enum Verb {
     Add(add::Add),
     Pause(pause::Pause),
     Resume(resume::Resume),
+    ResetBreaker(reset_breaker::ResetBreaker),
     Seek(seek::Seek),
     Rm(rm::Rm),
 }
@@ -36,6 +38,7 @@ impl Verb {
             Verb::Add(add) => add.run(context).await,
             Verb::Pause(pause) => pause.run(context).await,
             Verb::Resume(resume) => resume.run(context).await,
+            Verb::ResetBreaker(reset) => reset.run(context).await,
             Verb::Seek(seek) => seek.run(context).await,
             Verb::Rm(rm) => rm.run(context).await,
         }
