@@ -106,6 +106,9 @@ mod tests {
             key,
             story: 0xABCD,
             recorded_at: Timestamp(5),
+            own_key: Some(1),
+            expires_at: Some(Timestamp(6)),
+            probe: Some(true),
         };
         let acked = |actor: Option<&str>| DeliveryAcked {
             delivery,
