@@ -27,7 +27,7 @@ use fields::Fields;
 
 /// Every key that is read, by what it belongs to, for comparing with the JSON Schema.
 #[cfg(test)]
-pub(crate) const KEYS: [(&str, &[&str]); 13] = [
+pub(crate) const KEYS: [(&str, &[&str]); 14] = [
     ("/properties", &document::SECTIONS),
     ("/$defs/topic/properties", &topic::TOPIC_KEYS),
     ("/$defs/agent/properties", &agent::AGENT_KEYS),
