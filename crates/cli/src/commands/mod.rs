@@ -31,6 +31,7 @@ mod shape;
 mod subs;
 mod subscribe;
 mod timeline;
+mod top;
 mod topics;
 mod version;
 mod webhook;
@@ -101,6 +102,7 @@ pub(crate) enum Command {
     Log(log::Verb),
     Backup(backup::Backup),
     Restore(backup::Restore),
+    Top(top::Top),
     Doctor(doctor::Doctor),
     Health(health::Health),
     Bench(bench::Bench),
@@ -137,6 +139,7 @@ fn start(command: Command, context: &Context) -> Result<()> {
         Command::Backup(command) => wait(command.run(context)),
         Command::Bench(command) => wait(command.run(context)),
         Command::Doctor(command) => wait(command.run(context)),
+        Command::Top(command) => wait(command.run(context)),
         Command::Schema(command) => command.run(context),
         Command::Health(command) => wait(command.run(context)),
         Command::Completions(command) => command.run(context),
