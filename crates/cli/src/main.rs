@@ -8,6 +8,7 @@ mod commands;
 mod context;
 mod exit;
 mod input;
+mod metrics;
 mod output;
 mod token;
 

@@ -9,10 +9,13 @@ use cantus_api::list::Page;
 use cantus_api::status::Status;
 use cantus_api::subscription::{State, Subscription, SubscriptionsQuery};
 use cantus_api::time::Instant;
+use cantus_api::topic::Topic;
 use cantus_client::{Client, Error};
 
 use super::finding::Finding;
+use super::{load, machine};
 use crate::context::Context;
+use crate::metrics::Metrics;
 use crate::output::{ListOptions, gather};
 use crate::token::{dev_token_file, is_this_machine};
 
@@ -38,6 +41,7 @@ pub(super) fn here(data_dir: &Path, server: &str) -> Vec<Finding> {
     if data_dir.is_dir() {
         findings.push(disk(data_dir));
     }
+    findings.extend(machine::look(data_dir));
     findings
 }
 
@@ -99,6 +103,7 @@ pub(super) async fn server(context: &Context) -> Result<Vec<Finding>> {
         }
     };
     findings.push(Finding::ok("server", format!("{url} answers")));
+    findings.extend(load::degraded(&health));
     findings.push(match health.ok {
         true => Finding::ok("ready", "it takes requests"),
         false => Finding::fail("ready", health.text.trim().replace('\n', ", "), "see the server's log"),
@@ -113,6 +118,11 @@ pub(super) async fn server(context: &Context) -> Result<Vec<Finding>> {
     findings.push(version(&status));
     findings.push(clock(&status, context.screen.now_ms()));
     findings.push(dead_letters(&status));
+    let metrics = Metrics::read(&client.metrics().await?);
+    findings.extend(load::oldest_dead_letter(&metrics));
+    findings.push(load::lag(&metrics));
+    findings.push(load::unheard(&all_topics(&client).await?));
+    findings.extend(load::unconfined(&status, &client.definitions().await?));
     findings.push(subscriptions(&all_subscriptions(&client).await?));
     findings.push(agents(&all_agents(&client).await?));
     Ok(findings)
@@ -193,7 +203,7 @@ fn agents(all: &[Agent]) -> Finding {
     Finding::warn("agents", words.join("; "), format!("cantus agents get {first}"))
 }
 
-fn named(names: &[&str]) -> String {
+pub(super) fn named(names: &[&str]) -> String {
     let shown = names.iter().take(NAMED_MAX).copied().collect::<Vec<_>>().join(", ");
     match names.len().checked_sub(NAMED_MAX) {
         Some(more @ 1..) => format!("{shown} and {more} more"),
@@ -206,6 +216,13 @@ async fn all_subscriptions(client: &Client) -> Result<Vec<Subscription>> {
     let all = gather(&options, async |limit, cursor| {
         client.subscriptions(&SubscriptionsQuery { limit: Some(limit), cursor, ..Default::default() }).await
     });
+    Ok(all.await?.items)
+}
+
+async fn all_topics(client: &Client) -> Result<Vec<Topic>> {
+    let options = ListOptions { limit: LOOKED_AT_MAX, cursor: None };
+    let all =
+        gather(&options, async |limit, cursor| client.topics(&Page { limit: Some(limit), cursor }).await);
     Ok(all.await?.items)
 }
 

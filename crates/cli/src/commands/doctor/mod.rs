@@ -1,7 +1,9 @@
-//! `cantus doctor`: what could be wrong here, and how to repair it. `checks` and `sandbox` look, `finding` is what it sees.
+//! `cantus doctor`: what could be wrong here, and how to repair it. `checks`, `machine`, `load` and `sandbox` look, `finding` is what it sees.
 
 mod checks;
 mod finding;
+mod load;
+mod machine;
 mod sandbox;
 
 use std::path::PathBuf;
@@ -16,7 +18,10 @@ use crate::exit::Failure;
 use crate::output::Format;
 use finding::{Finding, Level, text};
 
-/// Look for what could be wrong: the server, its version, the token, the disk, the sandbox, the clock, dead letters, agents
+/// Look for what could be wrong, and say how to mend it
+///
+/// The server and its version, the token, the disk, the file system, open files, the sandbox, the clock, what waits too long, dead
+/// letters, topics nobody hears, agents.
 ///
 /// Exit code 1 when something is wrong, 0 when there are only warnings.
 #[derive(Debug, Args)]

@@ -245,8 +245,8 @@ mod tests {
     use ratatui::crossterm::event::{KeyCode, KeyEvent};
 
     use super::super::board::Turn;
-    use super::super::snapshot::Metrics;
     use super::*;
+    use crate::metrics::Metrics;
 
     fn snapshot(at: Instant, appended: u64) -> Snapshot {
         let json = |value| serde_json::from_value(value).unwrap();
