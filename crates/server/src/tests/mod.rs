@@ -13,3 +13,4 @@ mod operating;
 mod publishing;
 mod reading;
 mod telling;
+mod webhooks;

@@ -182,6 +182,11 @@ impl Clients {
 async fn exchange(client: &Client, request: Request<Full<Bytes>>) -> Result<Answer, ExchangeError> {
     let response = client.request(request).await.map_err(failed)?;
     let (parts, mut body) = response.into_parts();
+    // What was at hand with one read is parsed however large it is.
+    let head: usize = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    if head > HEAD_BYTES_MAX || parts.headers.len() > HEADERS_MAX {
+        return Err(ExchangeError::Head);
+    }
     let events = holds_events(&parts.headers) && parts.status.is_success();
     let most = if events { EVENTS_BYTES_MAX } else { PLAIN_BYTES_MAX };
     let mut read = BytesMut::new();

@@ -59,7 +59,11 @@ async fn a_certificate_that_is_over_of_another_or_of_its_own_is_refused() {
         let with_file = json!({"ca_file": certificate("ca.pem")});
         let server = Server::with(definitions(&url, with_file), |_| {}).await;
         let (class, message) = failed(&server).await;
-        assert_eq!((class.as_str(), message.contains("encryption")), ("unavailable", true), "{name}: {message}");
+        assert_eq!(
+            (class.as_str(), message.contains("encryption")),
+            ("unavailable", true),
+            "{name}: {message}"
+        );
     }
 }
 

@@ -21,7 +21,10 @@ pub(super) struct Receiver {
 
 impl Receiver {
     /// Starts a receiver; each connection is one run of the script, which gets its number, counting from one.
-    pub(super) async fn start<F>(at: &str, script: impl Fn(usize, TcpStream) -> F + Send + 'static) -> Receiver
+    pub(super) async fn start<F>(
+        at: &str,
+        script: impl Fn(usize, TcpStream) -> F + Send + 'static,
+    ) -> Receiver
     where
         F: Future<Output = ()> + Send + 'static,
     {
@@ -124,7 +127,9 @@ pub(super) async fn failed(server: &Server) -> (String, String) {
 pub(super) type Said = Result<Vec<IpAddr>, u8>;
 
 /// A name server on a UDP socket. It says what the script gives for the n-th question, counting from one, for IPv6 or not.
-pub(super) async fn name_server(script: impl Fn(usize, bool) -> Said + Send + 'static) -> (SocketAddr, Arc<AtomicUsize>) {
+pub(super) async fn name_server(
+    script: impl Fn(usize, bool) -> Said + Send + 'static,
+) -> (SocketAddr, Arc<AtomicUsize>) {
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let address = socket.local_addr().unwrap();
     let asked = Arc::new(AtomicUsize::new(0));

@@ -39,9 +39,23 @@ async fn an_answer_with_events_is_published_with_the_ack_in_every_mode() {
     let one = r#"{"specversion":"1.0","id":"a-1","type":"Done","data":{"n":1}}"#;
     let two = r#"{"specversion":"1.0","id":"a-2","type":"Done"}"#;
     let modes = [
-        (answer("200 OK", "ce-specversion: 1.0\r\nce-id: a-0\r\nce-type: Done\r\ncontent-type: application/json\r\n", "{}"), 1),
+        (
+            answer(
+                "200 OK",
+                "ce-specversion: 1.0\r\nce-id: a-0\r\nce-type: Done\r\ncontent-type: application/json\r\n",
+                "{}",
+            ),
+            1,
+        ),
         (answer("201 Created", "content-type: application/cloudevents+json\r\n", one), 1),
-        (answer("200 OK", "content-type: application/cloudevents-batch+json\r\n", &format!("[{one},{two}]")), 2),
+        (
+            answer(
+                "200 OK",
+                "content-type: application/cloudevents-batch+json\r\n",
+                &format!("[{one},{two}]"),
+            ),
+            2,
+        ),
         (answer("200 OK", "content-type: application/json\r\n", one), 0),
         (answer("202 Accepted", "", ""), 0),
     ];
@@ -56,7 +70,11 @@ async fn an_answer_with_events_is_published_with_the_ack_in_every_mode() {
         assert_eq!(events.len(), 1 + count, "{reply}: {story}");
         for answered in &events[1..] {
             let answered = if answered["event"].is_object() { &answered["event"] } else { answered };
-            assert_eq!((&answered["source"], &answered["causationid"]), (&json!("/front"), &json!("e-1")), "{answered}");
+            assert_eq!(
+                (&answered["source"], &answered["causationid"]),
+                (&json!("/front"), &json!("e-1")),
+                "{answered}"
+            );
         }
     }
 }
@@ -64,7 +82,9 @@ async fn an_answer_with_events_is_published_with_the_ack_in_every_mode() {
 #[tokio::test]
 async fn an_answer_that_is_refused_publishes_nothing_and_is_no_ack() {
     let batch = r#"[{"specversion":"1.0","id":"a-1","type":"Done"},{"specversion":"1.0","id":"a-2"}]"#;
-    let receiver = Receiver::answering(&answer("200 OK", "content-type: application/cloudevents-batch+json\r\n", batch)).await;
+    let receiver =
+        Receiver::answering(&answer("200 OK", "content-type: application/cloudevents-batch+json\r\n", batch))
+            .await;
     let server = Server::with(definitions(&receiver.url(), json!({})), |_| {}).await;
     published(&server, "e-1", json!({})).await;
     let story = story(&server, "e-1", dead).await;
@@ -75,7 +95,8 @@ async fn an_answer_that_is_refused_publishes_nothing_and_is_no_ack() {
 #[tokio::test]
 async fn an_answer_that_would_close_a_loop_is_a_dead_letter_at_once() {
     let one = r#"{"specversion":"1.0","id":"a-1","type":"Begin"}"#;
-    let receiver = Receiver::answering(&answer("200 OK", "content-type: application/cloudevents+json\r\n", one)).await;
+    let receiver =
+        Receiver::answering(&answer("200 OK", "content-type: application/cloudevents+json\r\n", one)).await;
     let server = Server::with(definitions(&receiver.url(), json!({})), |_| {}).await;
     let mut last = event("e-1", "Begin", json!({}));
     last["hops"] = json!(64);
@@ -93,7 +114,8 @@ async fn a_new_secret_in_the_file_counts_at_once_and_both_sign_while_it_changes(
     let receiver = Receiver::start("127.0.0.1:0", move |_, mut stream| {
         let kept = kept.clone();
         async move {
-            kept.lock().unwrap().push(request(&mut stream).await);
+            let came = request(&mut stream).await;
+            kept.lock().unwrap().push(came);
             say(&mut stream, &answer("204 No Content", "", "")).await;
         }
     })
@@ -134,6 +156,12 @@ async fn a_new_secret_in_the_file_counts_at_once_and_both_sign_while_it_changes(
 async fn a_test_needs_the_right_and_a_webhook() {
     let server = Server::dev().await;
     server.post("/v1/subscriptions/worker/tasks/test", json!({})).await.refuses(401, "UNAUTHENTICATED");
-    server.operate("/v1/subscriptions/worker/tasks/test", json!({})).await.refuses(400, "SUBSCRIPTION_INVALID");
-    server.operate("/v1/subscriptions/worker/none/test", json!({})).await.refuses(404, "SUBSCRIPTION_UNKNOWN");
+    server
+        .operate("/v1/subscriptions/worker/tasks/test", json!({}))
+        .await
+        .refuses(400, "SUBSCRIPTION_INVALID");
+    server
+        .operate("/v1/subscriptions/worker/none/test", json!({}))
+        .await
+        .refuses(404, "SUBSCRIPTION_UNKNOWN");
 }

@@ -29,7 +29,8 @@ fn methods(heads: &Mutex<Vec<String>>) -> Vec<String> {
 
 #[tokio::test]
 async fn a_receiver_is_asked_once_and_again_after_a_change() {
-    let (receiver, heads) = receiver("webhook-allowed-origin: cantus\r\nwebhook-allowed-rate: 6000\r\n").await;
+    let (receiver, heads) =
+        receiver("webhook-allowed-origin: cantus\r\nwebhook-allowed-rate: 6000\r\n").await;
     let server = Server::with(definitions(&receiver.url(), json!({"handshake": true})), |_| {}).await;
     for _ in 0..2 {
         assert_eq!(tested(&server).await["status"], 204);
