@@ -85,7 +85,8 @@ fn ask_dns() {
 
 /// Calls that lead out of sandboxes: each must fail, whatever the reason.
 fn calls() {
-    let tries: [(&str, fn() -> libc::c_long); 10] = [
+    type Call = fn() -> libc::c_long;
+    let tries: [(&str, Call); 10] = [
         #[expect(
             unsafe_code,
             reason = "a hostile program makes hostile calls; all are refused before they read anything"

@@ -90,9 +90,8 @@ async fn a_guardian_that_is_killed_takes_the_sandbox_with_it() {
     let mut bytes = [0; 64];
     loop {
         reader.readable().await.unwrap();
-        match reader.try_read(&mut bytes) {
-            Ok(0) => break,
-            _ => {}
+        if let Ok(0) = reader.try_read(&mut bytes) {
+            break;
         }
     }
 }
