@@ -6,6 +6,7 @@ mod bulk_operations;
 mod dead_letters;
 mod defining;
 mod erasing;
+mod flowing;
 mod given;
 mod guarding;
 mod hooks;
