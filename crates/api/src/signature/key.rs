@@ -39,7 +39,7 @@ pub enum InvalidKey {
 pub struct SigningKey(Signing);
 
 enum Signing {
-    Hmac(hmac::Key),
+    Hmac(Box<hmac::Key>),
     Ed25519(Box<Ed25519KeyPair>),
 }
 
@@ -60,7 +60,7 @@ impl SigningKey {
         if !SECRET_BYTES.contains(&bytes.len()) {
             return Err(InvalidKey::Length(bytes.len()));
         }
-        Ok(SigningKey(Signing::Hmac(hmac::Key::new(hmac::HMAC_SHA256, &bytes))))
+        Ok(SigningKey(Signing::Hmac(Box::new(hmac::Key::new(hmac::HMAC_SHA256, &bytes)))))
     }
 
     /// Returns the version of its signatures.
@@ -101,7 +101,7 @@ pub struct VerifyingKey(Verifying);
 
 #[derive(Clone)]
 enum Verifying {
-    Hmac(hmac::Key),
+    Hmac(Box<hmac::Key>),
     Ed25519(Vec<u8>),
 }
 
@@ -127,7 +127,7 @@ impl VerifyingKey {
         if bytes.len() > FOREIGN_BYTES_MAX {
             return Err(InvalidKey::Length(bytes.len()));
         }
-        Ok(VerifyingKey(Verifying::Hmac(hmac::Key::new(hmac::HMAC_SHA256, &bytes))))
+        Ok(VerifyingKey(Verifying::Hmac(Box::new(hmac::Key::new(hmac::HMAC_SHA256, &bytes)))))
     }
 
     /// Tells whether a signature of `version` is that of these bytes. A key only ever checks its own version: the public key of a

@@ -102,7 +102,7 @@ impl WebhookWire for CloudEvents {
     fn message(&self, event: &Event, mode: Mode) -> Message {
         match mode {
             Mode::Binary => {
-                let headers = event::with_view(event, |view| wire::to_headers(view));
+                let headers = event::with_view(event, wire::to_headers);
                 let body = event.data.as_ref().map(|data| data.bytes.0.clone()).unwrap_or_default();
                 Message { headers, body }
             }

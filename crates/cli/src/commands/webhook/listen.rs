@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use cantus_api::signature::VerifyingKey;
 use clap::Args;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -77,6 +78,11 @@ struct Rules {
 impl Listen {
     pub(crate) async fn run(self, context: &Context) -> Result<()> {
         let secrets = self.secrets.all()?;
+        if self.scheme == Scheme::Standard {
+            for secret in &secrets {
+                VerifyingKey::parse(secret).map_err(|error| Failure::usage(error.to_string()))?;
+            }
+        }
         let listener = TcpListener::bind(&self.listen).await.map_err(|error| {
             Failure::failed(format!("{} cannot be listened at: {error}", self.listen))
                 .hint("choose another place with --listen")
@@ -155,7 +161,7 @@ async fn answer(rules: &Rules, request: Request<Incoming>) -> Response<Full<Byte
     };
     let judged = (!rules.secrets.is_empty()).then(|| {
         let checked = lines::check(rules.scheme, &rules.secrets, &Came(&parts.headers), &body, now_seconds());
-        checked.unwrap_or_else(|_| Err(cantus_api::signature::Invalid::NoMatch))
+        checked.unwrap_or(Err(cantus_api::signature::Invalid::NoMatch))
     });
     let failures = rules.failures.get();
     let status = match &judged {
