@@ -44,7 +44,7 @@ fn with_dead_letters() -> (Server, tempfile::TempDir) {
         for delivery in pull(&server, LETTERS) {
             let path = format!("/v1/deliveries/{}/nack", delivery["delivery"].as_str().expect("an id"));
             let nack =
-                json!({"token": delivery["token"], "class": "unavailable", "reason": "the shop is closed"});
+                json!({"token": delivery["token"], "class": "rejected", "reason": "the shop is closed"});
             post(&server, &path, &nack);
             buried += 1;
         }
