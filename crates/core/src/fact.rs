@@ -68,6 +68,7 @@ macro_rules! held {
     (SubscriptionDeclared) => { Box<SubscriptionDeclared> };
     (DeliveryFailed) => { Box<DeliveryFailed> };
     (BulkStarted) => { Box<BulkStarted> };
+    (CallAudited) => { Box<CallAudited> };
     ($name:ident) => { $name };
 }
 

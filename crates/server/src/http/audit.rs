@@ -43,7 +43,7 @@ async fn head(call: &Call) -> Result<Head, Box<Problem>> {
 
 fn entry(reader: &dyn Reader, position: Position) -> Result<Option<CallAudited>, ReadError> {
     Ok(reader.get(position)?.and_then(|recorded| match recorded.fact {
-        Fact::CallAudited(entry) => Some(entry),
+        Fact::CallAudited(entry) => Some(*entry),
         _ => None,
     }))
 }
