@@ -71,6 +71,9 @@ impl Default for Surroundings {
     }
 }
 
+/// Where all state as of a position is handed on, or None when it can not be had.
+type FreezeReply = SyncSender<Option<Box<dyn Frozen>>>;
+
 pub(crate) struct Turn {
     coordinator: Coordinator,
     shared: Arc<Shared>,
@@ -81,7 +84,7 @@ pub(crate) struct Turn {
     /// Rows that wait until the log is durable up to them.
     rows: Option<(Position, Timestamp, Rows)>,
     /// Who waits for all state as of a position.
-    freezes: Vec<(Position, SyncSender<Option<Box<dyn Frozen>>>)>,
+    freezes: Vec<(Position, FreezeReply)>,
     last_checkpoint: Position,
     /// About how many bytes of facts there were since a checkpoint began.
     bytes_since: u64,
