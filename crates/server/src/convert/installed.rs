@@ -177,7 +177,7 @@ fn confined(out: &mut Map<String, Value>, confinement: &Confinement) {
     set(&mut limits, "files", declared.files.map(Value::from));
     set(&mut limits, "file_size", declared.file_size.map(Value::from));
     set(&mut limits, "output", declared.output.map(Value::from));
-    set(out, "limits", (!limits.is_empty()).then(|| Value::Object(limits)));
+    set(out, "limits", (!limits.is_empty()).then_some(Value::Object(limits)));
 }
 
 /// Returns the hash of a definition's content, as hex.

@@ -142,7 +142,7 @@ fn check(request: &BulkRequest) -> Result<(), Box<Problem>> {
 async fn start(mut call: Call) -> Answered {
     let request: BulkRequest = call.json_within(REQUEST_BYTES_MAX).await?;
     check(&request)?;
-    let rate = request.rate.unwrap_or(Rate::default());
+    let rate = request.rate.unwrap_or_default();
     let pace = Pace::of(u64::from(rate.count), Span(rate.span_ms))
         .map_err(|invalid| wrong("rate", &format!("is {rate}: {invalid}")))?;
     let now = call.app.now();

@@ -141,7 +141,7 @@ fn write(page: &mut Page, census: &Census, now: Timestamp) {
     );
     let living = || census.subscriptions.iter().filter(|(_, it)| !it.removed);
     let waited = living().map(|(number, it)| {
-        let oldest = it.oldest.map_or(0.0, |oldest| now.since(oldest).0.max(0) as f64 / 1000.0);
+        let oldest = it.oldest.map_or(0.0, |oldest| now.since(oldest).0 as f64 / 1000.0);
         ([id(number)], oldest)
     });
     // Of the rest, the longest counts.

@@ -108,7 +108,7 @@ impl Route {
     pub(crate) fn action(&self) -> String {
         let mut words = self.path.trim_start_matches("/v1/").split('/').filter(|word| !word.starts_with('{'));
         let noun = words.next().unwrap_or_default();
-        let verb = match (words.last(), &self.method) {
+        let verb = match (words.next_back(), &self.method) {
             (Some(verb), _) => verb,
             (None, &Method::DELETE) => "delete",
             (None, _) => "create",

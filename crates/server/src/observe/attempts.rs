@@ -46,10 +46,8 @@ impl Attempts {
     pub(crate) fn note(&mut self, facts: &[Recorded]) {
         for recorded in facts {
             match &recorded.fact {
-                Fact::DeliveryLeased(leased) => {
-                    if self.open.len() < OPEN_MAX {
-                        self.open.insert(leased.delivery, leased.recorded_at);
-                    }
+                Fact::DeliveryLeased(leased) if self.open.len() < OPEN_MAX => {
+                    self.open.insert(leased.delivery, leased.recorded_at);
                 }
                 Fact::DeliveryAcked(acked) => {
                     let came = self.open.remove(&acked.delivery);

@@ -122,7 +122,7 @@ fn read(mut value: Value) -> Result<Definitions, Box<Problem>> {
     if let Some(members) = value.as_object_mut() {
         match members.remove("version") {
             None => {}
-            Some(version) if version == Value::from(1) => {}
+            Some(version) if version == 1 => {}
             Some(version) => {
                 return Err(invalid(
                     "#/version",
