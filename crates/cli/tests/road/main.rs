@@ -5,6 +5,7 @@ mod adoption;
 mod bulk;
 mod definitions;
 mod examples;
+mod flow;
 mod hostile;
 mod keeping;
 mod kill;
