@@ -198,11 +198,11 @@ struct Written {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     timeout: Option<Duration>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    on_start: Option<Announce>,
+    on_start: Option<Box<Announce>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     on_success: Option<OnSuccess>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    on_failure: Option<Announce>,
+    on_failure: Option<Box<Announce>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sandbox: Option<Sandbox>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

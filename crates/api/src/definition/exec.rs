@@ -26,11 +26,11 @@ pub struct Exec {
     /// How long an attempt may take.
     pub timeout: Duration,
     /// The event that says that a delivery's first attempt starts.
-    pub on_start: Option<Announce>,
+    pub on_start: Option<Box<Announce>>,
     /// The event its plain output becomes.
     pub on_success: Option<OnSuccess>,
     /// The event that says that a delivery became a dead letter.
-    pub on_failure: Option<Announce>,
+    pub on_failure: Option<Box<Announce>>,
     /// How it is confined; left out, the server decides, and it is strict when any of the next four is given.
     pub sandbox: Option<Sandbox>,
     /// Which network it has in a strict sandbox; none when left out.

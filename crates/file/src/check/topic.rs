@@ -72,7 +72,7 @@ pub(super) fn announced(subscription: &Subscription) -> impl Iterator<Item = &An
         Action::Exec(exec) => Some(exec),
         _ => None,
     };
-    exec.into_iter().flat_map(|exec| exec.on_start.iter().chain(&exec.on_failure))
+    exec.into_iter().flat_map(|exec| [&exec.on_start, &exec.on_failure]).filter_map(|one| one.as_deref())
 }
 
 fn unmatched(reader: &Reader<'_>, draft: &Draft, pattern: &TopicPattern, span: Span) {

@@ -264,12 +264,12 @@ fn success(reader: &Reader<'_>, node: &Node) -> Option<OnSuccess> {
     Some(OnSuccess { event_type, topic, data })
 }
 
-fn announce(reader: &Reader<'_>, node: &Node, what: &'static str) -> Option<Announce> {
+fn announce(reader: &Reader<'_>, node: &Node, what: &'static str) -> Option<Box<Announce>> {
     let fields = Fields::open(reader, node, what, &["type", "topic", "data"], &[])?;
     let topic = fields.get("topic").and_then(|node| reader.parsed(node, TopicName::parse));
     let data = fields.get("data").and_then(|node| expression(reader, node, false));
     let event_type = reader.parsed(fields.required("type", "type: ReviewStarted")?, EventType::parse)?;
-    Some(Announce { event_type, topic, data })
+    Some(Box::new(Announce { event_type, topic, data }))
 }
 
 fn inbox(reader: &Reader<'_>, fields: &Fields<'_, '_>) -> Read {

@@ -163,8 +163,8 @@ pub fn subscription(
         breaker: it.breaker.map(breaker),
         rate: it.rate.map(|rate| Rate { count: rate.count(), per: span(rate.per()) }),
         max_lifetime: max_lifetime(it)?,
-        on_start: announced(it, "on_start", |exec| exec.on_start.as_ref())?,
-        on_failure: announced(it, "on_failure", |exec| exec.on_failure.as_ref())?,
+        on_start: announced(it, "on_start", |exec| exec.on_start.as_deref())?,
+        on_failure: announced(it, "on_failure", |exec| exec.on_failure.as_deref())?,
     };
     Ok((id, definition))
 }
