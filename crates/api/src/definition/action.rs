@@ -17,10 +17,6 @@ use super::{
 /// What a subscription does with each event: `exec`, `webhook`, `inbox`, `publish` or `pause`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(into = "Written")]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "there is one per subscription, and it is moved when it is declared"
-)]
 pub enum Action {
     /// Runs a program.
     Exec(Exec),
