@@ -113,6 +113,9 @@ const CALLED_ELSEWHERE: &[&str] = &[
     "/v1/events/erase",
 ];
 
+/// Routes that need the right to operate and change nothing: they leave no entry.
+const CHANGES_NOTHING: &[&str] = &["/v1/backup"];
+
 #[tokio::test]
 async fn every_changing_route_leaves_an_entry() {
     let server = Server::dev().await;
@@ -129,7 +132,9 @@ async fn every_changing_route_leaves_an_entry() {
             row.1
         );
         assert!(
-            called.contains(&row) || CALLED_ELSEWHERE.contains(&route.path),
+            called.contains(&row)
+                || CALLED_ELSEWHERE.contains(&route.path)
+                || CHANGES_NOTHING.contains(&route.path),
             "{} {} is new: call it in `call_everything`, so that its entry is looked at",
             row.0,
             row.1

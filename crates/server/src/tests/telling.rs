@@ -136,8 +136,8 @@ async fn deliveries_are_listed_open_ones_first_then_what_is_over() {
             .map(|it| format!("{} {}", it["event_id"].as_str().unwrap(), it["state"].as_str().unwrap()))
             .collect()
     };
-    assert_eq!(told(&all), ["e2 leased", "e1 dead", "e0 delivered"]);
-    assert_eq!(all["items"][0]["id"], third["delivery"]);
+    assert_eq!(told(&all), ["e3 waiting", "e2 leased", "e1 dead", "e0 delivered"]);
+    assert_eq!(all["items"][1]["id"], third["delivery"]);
     let mut walked = Vec::new();
     let mut path = "/v1/deliveries?limit=1".to_owned();
     loop {
@@ -146,7 +146,7 @@ async fn deliveries_are_listed_open_ones_first_then_what_is_over() {
         let Some(next) = page.get("next_cursor") else { break };
         path = format!("/v1/deliveries?limit=1&cursor={}", next.as_str().unwrap());
     }
-    assert_eq!(walked, ["e2 leased", "e1 dead", "e0 delivered"]);
+    assert_eq!(walked, ["e3 waiting", "e2 leased", "e1 dead", "e0 delivered"]);
     for (query, expected) in [
         ("state=delivered", vec!["e0 delivered"]),
         ("state=leased", vec!["e2 leased"]),
