@@ -3,9 +3,7 @@
 mod dead_letters;
 mod deliveries;
 
-use cantus_api::bulk_operation::{
-    Abort, Action, BulkOperation, BulkQuery, BulkRequest, LeftOut, Rate, Status,
-};
+use cantus_api::bulk_operation::{Abort, Action, BulkOperation, BulkQuery, BulkRequest, LeftOut, Status};
 use cantus_api::error::{Code, Problem};
 use cantus_api::list::List;
 use cantus_core::bulk_operation::{self as core, ITEMS_MAX, Item, Items, Pace};
