@@ -61,6 +61,8 @@ impl Judge<'_> {
                 Keep::Forget
             }
             Fact::EventDeferred(_) => Keep::Keep,
+            // Each names the hash of the one before: without the old ones the chain could not be verified from its beginning.
+            Fact::CallAudited(_) => Keep::Keep,
             // Of these only the state matters that they led to, and the bases have it.
             Fact::CursorMoved(_) | Fact::AgentSeen(_) | Fact::RequestAnswered(_) => Keep::Forget,
             _ => self.of_an_event_or_old(recorded),
