@@ -1,6 +1,8 @@
 //! Recovery runs `apply` alone: whatever happened, the facts rebuild the same state, also on top of a checkpoint that
 //! was taken in small steps while it went on happening.
 
+#[path = "replay/actions.rs"]
+mod actions;
 #[path = "replay/definitions.rs"]
 mod definitions;
 #[path = "replay/flow.rs"]
@@ -53,6 +55,7 @@ enum Move {
     Bulk(bulk_operation::Action, u8),
     Abort,
     Flow(u8),
+    Push(bool),
     Release,
     Reset,
     Checkpoint,
@@ -79,6 +82,7 @@ fn moves() -> impl Strategy<Value = Move> {
         3 => (bulk_action(), 1u8..4).prop_map(|(action, batch)| Move::Bulk(action, batch)),
         1 => Just(Move::Abort),
         1 => (0u8..8).prop_map(Move::Flow),
+        1 => any::<bool>().prop_map(Move::Push),
         1 => Just(Move::Release),
         1 => Just(Move::Reset),
         2 => Just(Move::Checkpoint),
@@ -470,6 +474,8 @@ impl World {
                 }
             }
             Move::Flow(bits) => self.install_with(flowing(*bits)),
+            Move::Push(true) => self.install_with(actions::pushed()),
+            Move::Push(false) => self.install(0),
             Move::Release => {
                 let ids: Vec<_> = self.coordinator.state.dead_letters.keys().copied().collect();
                 for id in ids {
@@ -690,7 +696,10 @@ proptest! {
             keys.dedup();
             let reordered = subscription.versions.len() > 1
                 || what.iter().any(|one| {
-                    matches!(one, Move::Redeclare(_) | Move::Apply(..) | Move::Flow(_) | Move::Seek(_))
+                    matches!(
+                        one,
+                        Move::Redeclare(_) | Move::Apply(..) | Move::Flow(_) | Move::Push(_) | Move::Seek(_)
+                    )
                 });
             prop_assert!(reordered || keys.len() == all, "a key is held twice: {:?}", one);
         }
@@ -703,6 +712,7 @@ fn forward_moves() -> impl Strategy<Value = (Move, bool)> {
         !matches!(
             one,
             Move::Bulk(bulk_operation::Action::Replay, _)
+                | Move::Push(_)
                 | Move::Seek(_)
                 | Move::Replay
                 | Move::Archive

@@ -266,8 +266,7 @@ impl crate::subscription::State {
     /// Returns the timer an open delivery needs. A program's lease has none: its guardian ends it.
     pub(crate) fn timer_of(&self, id: crate::ids::DeliveryId, stage: &Stage) -> Option<(Timestamp, Timer)> {
         match stage {
-            // What was pulled stays with its worker whatever the action is by now; and once that is an inbox, nobody but
-            // a timer ends what a program had.
+            // What was pulled, or taken over by an inbox, is ended by nobody but a timer, whatever the action is by now.
             Stage::Leased(lease) if lease.pulled == Some(true) || self.is_inbox() => {
                 Some((lease.deadline, Timer::LeaseEnds(id)))
             }

@@ -249,7 +249,8 @@ pub struct Lease {
     /// Which attempt it is, counting from one.
     #[n(3)]
     pub attempt: u32,
-    /// Whether a worker pulled it; None in rows that do not say: then the action in force says it.
+    /// Whether its end is a timer's: a worker pulled it, or its subscription has been an inbox meanwhile. None in rows that
+    /// do not say: then the action in force says it.
     #[n(4)]
     pub pulled: Option<bool>,
 }

@@ -7,7 +7,7 @@ use cantus_core::command::{Command, EditDeadLetter, ReplayDeadLetter};
 use cantus_core::event::{Data, Event, Form, Payload};
 use cantus_core::fact::Fact;
 use cantus_core::ids::DeadLetterId;
-use cantus_core::subscription::{Action, Until};
+use cantus_core::subscription::Until;
 use cantus_core::topic::Pattern;
 use cantus_core::{Position, Span, Text, Timestamp};
 use cantus_runtime::{Draft, Publishing};
@@ -194,11 +194,6 @@ impl World {
         let known = self.judge.model.subscription(&id).map(|(_, sub)| sub.definition().clone());
         let mut definition = events::subscription(&mut self.chance, &self.settings, false);
         if let Some(known) = &known {
-            // Who pulls goes on pulling: whose a lease is while that changes is not told yet by facts.
-            let pulled = |action: &Action| matches!(action, Action::Inbox);
-            if pulled(&definition.action) != pulled(&known.action) {
-                definition.action = known.action.clone();
-            }
             if self.chance.flip() {
                 definition.order = known.order;
             }

@@ -6,8 +6,8 @@ use crate::fact;
 use crate::ids::{DeliveryId, Position};
 use crate::row::Key;
 use crate::state::State;
-use crate::state::model::TopicState;
-use crate::subscription::{self, AfterDeadLetter, Cursor, Order, Version};
+use crate::state::model::{Timer, TopicState};
+use crate::subscription::{self, AfterDeadLetter, Cursor, Order, Stage, Version};
 use crate::time::Timestamp;
 use crate::topic::Topic;
 
@@ -84,6 +84,7 @@ impl State {
                 if subscription.definition().rate != fact.definition.rate {
                     subscription.drawn = None;
                 }
+                let was_inbox = subscription.is_inbox();
                 let reordered = subscription.definition().order != fact.definition.order;
                 let floor = subscription.cursors.iter().map(|cursor| cursor.floor).min().unwrap_or(position);
                 subscription.versions.push(Version { since: position, definition: fact.definition.clone() });
@@ -91,14 +92,11 @@ impl State {
                 while subscription.versions.len() > 1 && subscription.versions[1].since <= floor {
                     subscription.versions.remove(0);
                 }
-                // A program's lease has no timer; nobody but a timer ends it once the subscription is an inbox.
-                let leased = subscription.open.iter().filter(|(_, open)| open.lease().is_some());
-                let timers = leased.filter_map(|((position, generation), open)| {
-                    let (position, generation) = (*position, *generation);
-                    let id = DeliveryId { subscription: fact.number, position, generation };
-                    subscription.timer_of(id, &open.stage)
-                });
-                self.timers.extend(timers.chain(subscription.flow_timers()));
+                let by_timers = was_inbox || subscription.is_inbox();
+                self.timers.extend(subscription.flow_timers());
+                if by_timers {
+                    self.end_leases_by_timers(fact.number);
+                }
                 if reordered {
                     self.rekey(fact.number, fact.definition.order);
                 }
@@ -131,6 +129,23 @@ impl State {
             }
         }
         self.subscription_numbers.insert(fact.id.clone(), fact.number);
+    }
+
+    /// What an inbox has given out, and what it takes over from agents that were pushed to, ends by its timer, whatever
+    /// the action is from now on: whoever was to carry out an attempt may have found an inbox and let it be.
+    fn end_leases_by_timers(&mut self, number: u32) {
+        let Some(subscription) = self.subscriptions.get_mut(&number) else { return };
+        let mut ends = Vec::new();
+        for ((position, generation), open) in &mut subscription.open {
+            let Stage::Leased(lease) = &mut open.stage else { continue };
+            lease.pulled = Some(true);
+            let id = DeliveryId { subscription: number, position: *position, generation: *generation };
+            ends.push((lease.deadline, id));
+        }
+        for (deadline, id) in ends {
+            self.touch(Key::Open(id.subscription, id.position, id.generation));
+            self.timers.insert((deadline, Timer::LeaseEnds(id)));
+        }
     }
 
     /// Computes the keys of what is open anew for an order that was declared.
