@@ -59,11 +59,13 @@ pub fn decide(view: &View<'_>, publish: &Publish, origin: Origin) -> Result<Publ
         made: Vec::new(),
         checked: None,
         several: publish.events.len() > 1,
+        unseen: false,
     };
     batch.published.facts.reserve(publish.events.len());
     batch.published.receipts.reserve(publish.events.len());
     if batch.several {
         batch.seen.reserve(publish.events.len());
+        batch.unseen = unseen(view, &publish.events);
     }
     for (index, admitted) in publish.events.iter().enumerate() {
         batch.add(index, admitted)?;
@@ -118,6 +120,14 @@ fn is_known(view: &View<'_>, admitted: &Admitted) -> bool {
     window.is_some_and(|window| window.find(admitted.identity, view.now.at, age).is_some())
 }
 
+/// Tells whether all events are of one topic whose window has none of them.
+fn unseen(view: &View<'_>, events: &[Admitted]) -> bool {
+    let Some(topic) = events.first().map(|admitted| &admitted.event.topic) else { return true };
+    let Some(window) = view.state.windows.get(topic.text()) else { return false };
+    events.iter().all(|admitted| admitted.event.topic == *topic)
+        && window.approach(events.iter().map(|admitted| admitted.identity)) == 0
+}
+
 struct Batch<'a> {
     view: &'a View<'a>,
     publish: &'a Publish,
@@ -133,6 +143,8 @@ struct Batch<'a> {
     checked: Option<TopicName>,
     /// Whether an event of this batch may come twice.
     several: bool,
+    /// Whether the window is known to have none of them.
+    unseen: bool,
 }
 
 /// What an event is known by in a batch: its topic, and the hash of its source and id.
@@ -246,6 +258,9 @@ impl Batch<'_> {
             && let Some(seen) = self.seen.get(&Identity(topic.clone(), admitted.identity))
         {
             return Some(*seen);
+        }
+        if self.unseen {
+            return None;
         }
         let (_, age) = self.view.state.dedupe_limits(topic);
         let seen = self.view.state.windows.get(topic)?.find(admitted.identity, self.view.now.at, age)?;

@@ -1,11 +1,13 @@
 //! The dedupe window of a topic: which identities it has seen, bounded in number and age.
 //!
 //! Ids are kept as 128-bit hashes in the order of their arrival, in chunks. A chunk is one row of state, so a
-//! checkpoint writes an id about twice, not once per event.
+//! checkpoint writes an id about twice, not once per event. They are found by a table of eight bytes each: a window is
+//! looked into for every event, and what does not lie in the processor's cache costs more than all else of a publish.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
 
+use hashbrown::HashTable;
 use minicbor::{Decode, Encode};
 
 use crate::ids::Position;
@@ -49,8 +51,9 @@ impl Seen {
 #[derive(Debug, Default)]
 pub struct Window {
     chunks: BTreeMap<u64, Vec<Seen>>,
-    /// The number of the newest of each identity.
-    by_identity: HashMap<u128, u64, Folding>,
+    /// The newest of each identity.
+    places: HashTable<Place>,
+    folding: Folding,
     /// How many ids were ever remembered: the next one's number.
     count: u64,
 }
@@ -99,11 +102,70 @@ impl Hasher for Folded {
     }
 }
 
+/// Where an identity is.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    /// A part of its hash: enough to move it in the table, and to look at hardly any other identity.
+    hash: u32,
+    /// The last 32 bits of its number. A window holds far fewer ids than these can tell apart.
+    number: u32,
+}
+
+impl Place {
+    /// Spreads the part of the hash over all the bits that the table uses.
+    fn spread(hash: u32) -> u64 {
+        u64::from(hash).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+    }
+}
+
 impl Window {
     /// Finds what is remembered of an identity, if it is still young enough at `now`.
     pub fn find(&self, identity: u128, now: Timestamp, age_max: Span) -> Option<&Seen> {
-        let seen = self.at(*self.by_identity.get(&identity)?)?;
+        let hash = self.hash(identity);
+        let place = self.places.find(Place::spread(hash), |place| self.is(*place, hash, identity))?;
+        let seen = self.at(self.number(*place))?;
         (now.since(seen.at) < age_max).then_some(seen)
+    }
+
+    /// Returns how many of these identities there may be. Asked about those of a batch before each is looked up, their places
+    /// come into the processor's cache together instead of one after the other.
+    pub(crate) fn approach(&self, identities: impl Iterator<Item = u128>) -> usize {
+        identities
+            .filter(|identity| {
+                let hash = self.hash(*identity);
+                self.places.find(Place::spread(hash), |place| place.hash == hash).is_some()
+            })
+            .count()
+    }
+
+    fn hash(&self, identity: u128) -> u32 {
+        (self.folding.hash_one(identity) >> 32) as u32
+    }
+
+    fn is(&self, place: Place, hash: u32, identity: u128) -> bool {
+        place.hash == hash && self.at(self.number(place)).is_some_and(|seen| seen.identity() == identity)
+    }
+
+    /// Returns the whole number of a place: the newest that ends with its bits.
+    fn number(&self, place: Place) -> u64 {
+        let newest = self.count.wrapping_sub(1);
+        newest.wrapping_sub(u64::from((newest as u32).wrapping_sub(place.number)))
+    }
+
+    /// Makes this number the newest of an identity.
+    fn put(&mut self, identity: u128, number: u64) {
+        let hash = self.hash(identity);
+        let place = Place { hash, number: number as u32 };
+        let known = self.places.find(Place::spread(hash), |place| self.is(*place, hash, identity)).copied();
+        let known = known.map(|known| known.number);
+        match known.and_then(|known| {
+            self.places.find_mut(Place::spread(hash), |place| place.hash == hash && place.number == known)
+        }) {
+            Some(known) => *known = place,
+            None => {
+                self.places.insert_unique(Place::spread(hash), place, |place| Place::spread(place.hash));
+            }
+        }
     }
 
     /// Remembers an identity and forgets what is too old or too much. Returns the number of the chunk that grew, and those of
@@ -125,8 +187,8 @@ impl Window {
             position,
             at,
         };
-        self.chunks.entry(number / CHUNK).or_default().push(seen);
-        self.by_identity.insert(identity, number);
+        self.chunks.entry(number / CHUNK).or_insert_with(|| Vec::with_capacity(CHUNK as usize)).push(seen);
+        self.put(identity, number);
         let mut vanished = Vec::new();
         while let Some(gone) = self.forget_oldest(at, limits) {
             vanished.push(gone);
@@ -151,14 +213,16 @@ impl Window {
 
     /// Puts a chunk back that was read from a row of state.
     pub fn restore(&mut self, number: u64, chunk: Vec<Seen>) {
-        for (offset, seen) in (0u64..).zip(&chunk) {
-            let place = number * CHUNK + offset;
-            if self.by_identity.get(&seen.identity()).is_none_or(|known| *known < place) {
-                self.by_identity.insert(seen.identity(), place);
+        self.count = self.count.max(number * CHUNK + chunk.len() as u64);
+        let identities: Vec<u128> = chunk.iter().map(Seen::identity).collect();
+        self.chunks.insert(number, chunk);
+        for (place, identity) in (number * CHUNK..).zip(identities) {
+            let hash = self.hash(identity);
+            let known = self.places.find(Place::spread(hash), |place| self.is(*place, hash, identity));
+            if known.is_none_or(|known| self.number(*known) < place) {
+                self.put(identity, place);
             }
         }
-        self.count = self.count.max(number * CHUNK + chunk.len() as u64);
-        self.chunks.insert(number, chunk);
     }
 
     fn at(&self, number: u64) -> Option<&Seen> {
@@ -175,10 +239,12 @@ impl Window {
         if !(too_many || too_old) {
             return None;
         }
-        for (offset, seen) in (0u64..).zip(self.chunks.remove(&number).unwrap_or_default()) {
-            let identity = seen.identity();
-            if self.by_identity.get(&identity).is_some_and(|place| *place == number * CHUNK + offset) {
-                self.by_identity.remove(&identity);
+        let gone = self.chunks.remove(&number).unwrap_or_default();
+        for (place, seen) in (number * CHUNK..).zip(gone) {
+            let hash = self.hash(seen.identity());
+            let known = |known: &Place| known.hash == hash && known.number == place as u32;
+            if let Ok(found) = self.places.find_entry(Place::spread(hash), known) {
+                found.remove();
             }
         }
         Some(number)
@@ -215,7 +281,7 @@ mod tests {
     #[test]
     fn the_window_stays_bounded_and_keeps_the_newest() {
         let window = filled(20_000);
-        assert!(window.by_identity.len() as u64 <= LIMITS.0 + 2 * CHUNK);
+        assert!(window.places.len() as u64 <= LIMITS.0 + 2 * CHUNK);
         assert!(window.find(19_999, Timestamp(20_000), LIMITS.1).is_some());
         assert!(window.find(19_999 - 4095, Timestamp(20_000), LIMITS.1).is_some());
         assert!(window.find(0, Timestamp(20_000), LIMITS.1).is_none());
@@ -233,6 +299,43 @@ mod tests {
             assert_eq!(
                 again.find(id, Timestamp(3_000), LIMITS.1),
                 window.find(id, Timestamp(3_000), LIMITS.1)
+            );
+        }
+    }
+
+    #[test]
+    fn an_id_that_comes_again_after_its_age_is_found_where_it_came_last() {
+        let mut window = filled(CHUNK);
+        let late = Timestamp(0).after(LIMITS.1).after(LIMITS.1);
+        window.remember(3, 77, Position(50_000), late, LIMITS);
+        assert_eq!(window.find(3, late, LIMITS.1).map(|seen| seen.position), Some(Position(50_000)));
+        for id in 0..CHUNK {
+            window.remember(u128::from(100_000 + id), 0, Position(60_000 + id), late, LIMITS);
+        }
+        assert!(window.chunk(0).is_none(), "the oldest are forgotten");
+        assert_eq!(window.find(3, late, LIMITS.1).map(|seen| seen.content), Some(77));
+        assert_eq!(window.find(4, late, LIMITS.1), None);
+    }
+
+    #[test]
+    fn ids_are_told_apart_where_their_numbers_pass_32_bits() {
+        let mut window = Window::default();
+        let last = (1u64 << 32) / CHUNK - 1;
+        let seen = |id: u64| Seen {
+            identity_high: 0,
+            identity_low: id,
+            content: id,
+            position: Position(id),
+            at: Timestamp(1),
+        };
+        window.restore(last, (0..CHUNK).map(seen).collect());
+        for id in CHUNK..3 * CHUNK {
+            window.remember(u128::from(id), id, Position(id), Timestamp(1), LIMITS);
+        }
+        for id in 0..3 * CHUNK {
+            assert_eq!(
+                window.find(u128::from(id), Timestamp(1), LIMITS.1).map(|seen| seen.content),
+                Some(id)
             );
         }
     }
