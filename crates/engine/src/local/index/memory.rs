@@ -1,7 +1,7 @@
 //! The index of a segment that still grows, or whose index file is not written yet.
 //!
-//! Entries collect in a short unsorted head; full heads become sorted runs, and eight runs of a tier merge into one of the
-//! next. A lookup searches the head and a few dozen runs at most; nothing is ever rehashed while the writer waits.
+//! Entries lie in buckets by the upper bits of their keys, in the order they came, which is that of their positions. To add
+//! one costs a push; a lookup passes over one bucket; nothing is sorted before the segment is sealed, and then bucket by bucket.
 
 use std::ops::Range;
 
@@ -10,23 +10,19 @@ use crate::local::damage::Damage;
 use crate::local::describe::Describe;
 use crate::local::frame::{FrameHeader, Layout, describe_frame};
 
-const HEAD: usize = 4096;
-const FAN_IN: usize = 8;
-/// Runs of 4096, 32 Ki and 256 Ki entries. Larger merges would stall the writer for tens of milliseconds.
-const TIER_MAX: u8 = 2;
+/// How many buckets there are, as a power of two: in a full segment of small records each has a few thousand entries.
+const BUCKETS_LOG2: u32 = 11;
 
 #[derive(Debug)]
 pub(crate) struct MemoryIndex {
     totals: Totals,
     summaries: Vec<Summary>,
-    head: Vec<Entry>,
-    runs: Vec<Run>,
+    /// None at all until there is an entry.
+    buckets: Vec<Vec<Entry>>,
 }
 
-#[derive(Debug)]
-struct Run {
-    tier: u8,
-    entries: Vec<Entry>,
+fn bucket(key: Key) -> usize {
+    (key.0 >> (u64::BITS - BUCKETS_LOG2)) as usize
 }
 
 impl MemoryIndex {
@@ -35,8 +31,7 @@ impl MemoryIndex {
         Self {
             totals: Totals { frames: 0, records: 0, ..start },
             summaries: Vec::new(),
-            head: Vec::new(),
-            runs: Vec::new(),
+            buckets: Vec::new(),
         }
     }
 
@@ -81,26 +76,10 @@ impl MemoryIndex {
     }
 
     fn add_entry(&mut self, entry: Entry) {
-        self.head.push(entry);
-        if self.head.len() < HEAD {
-            return;
+        if self.buckets.is_empty() {
+            self.buckets.resize_with(1 << BUCKETS_LOG2, Vec::new);
         }
-        let mut entries = std::mem::replace(&mut self.head, Vec::with_capacity(HEAD));
-        entries.sort_unstable();
-        self.runs.push(Run { tier: 0, entries });
-        while let Some(tier) = self.mergeable() {
-            let merged = self.runs.split_off(self.runs.len() - FAN_IN);
-            let mut entries: Vec<Entry> = merged.into_iter().flat_map(|run| run.entries).collect();
-            // The stable sort finds the sorted runs and merges them.
-            entries.sort();
-            self.runs.push(Run { tier: tier + 1, entries });
-        }
-    }
-
-    fn mergeable(&self) -> Option<u8> {
-        let last = self.runs.len().checked_sub(FAN_IN).map(|start| &self.runs[start..])?;
-        let tier = last[0].tier;
-        (tier < TIER_MAX && last.iter().all(|run| run.tier == tier)).then_some(tier)
+        self.buckets[bucket(entry.key)].push(entry);
     }
 
     pub(crate) fn totals(&self) -> Totals {
@@ -117,38 +96,28 @@ impl MemoryIndex {
 
     /// Returns all entries, sorted.
     pub(crate) fn sorted_entries(&self) -> Vec<Entry> {
-        let runs = self.runs.iter().flat_map(|run| &run.entries);
-        let mut entries: Vec<Entry> = runs.chain(&self.head).copied().collect();
-        entries.sort();
+        let mut entries = Vec::with_capacity(self.buckets.iter().map(Vec::len).sum());
+        for bucket in &self.buckets {
+            let start = entries.len();
+            entries.extend_from_slice(bucket);
+            entries[start..].sort_unstable();
+        }
         entries
     }
 
     pub(crate) fn lookup(&self, key: Key, positions: Range<u64>, limit: usize) -> Vec<u64> {
-        let mut found = self.collect(key, &positions, |slice| &slice[..slice.len().min(limit)]);
-        found.sort_unstable();
-        found.truncate(limit);
-        found
+        self.positions_of(key, positions).take(limit).collect()
     }
 
     pub(crate) fn lookup_back(&self, key: Key, positions: Range<u64>, limit: usize) -> Vec<u64> {
-        let mut found = self.collect(key, &positions, |slice| &slice[slice.len().saturating_sub(limit)..]);
-        found.sort_unstable_by(|a, b| b.cmp(a));
-        found.truncate(limit);
-        found
+        self.positions_of(key, positions).rev().take(limit).collect()
     }
 
-    fn collect(&self, key: Key, positions: &Range<u64>, cut: impl Fn(&[Entry]) -> &[Entry]) -> Vec<u64> {
-        let fits = |entry: &&Entry| entry.key == key && positions.contains(&entry.position);
-        let mut found: Vec<u64> = self.head.iter().filter(fits).map(|entry| entry.position).collect();
-        for run in &self.runs {
-            let start =
-                run.entries.partition_point(|entry| *entry < Entry { key, position: positions.start });
-            let end = run.entries.partition_point(|entry| *entry < Entry { key, position: positions.end });
-            if start < end {
-                found.extend(cut(&run.entries[start..end]).iter().map(|entry| entry.position));
-            }
-        }
-        found
+    fn positions_of(&self, key: Key, positions: Range<u64>) -> impl DoubleEndedIterator<Item = u64> + '_ {
+        let bucket = self.buckets.get(bucket(key)).map_or(&[][..], Vec::as_slice);
+        let start = bucket.partition_point(|entry| entry.position < positions.start);
+        let end = bucket.partition_point(|entry| entry.position < positions.end).max(start);
+        bucket[start..end].iter().filter(move |entry| entry.key == key).map(|entry| entry.position)
     }
 }
 
@@ -163,21 +132,24 @@ mod tests {
     }
 
     #[test]
-    fn every_entry_is_found_across_head_and_runs_of_all_tiers() {
+    fn every_entry_is_found_in_the_order_of_positions() {
         let mut index = empty();
-        let count = (HEAD * FAN_IN * FAN_IN + HEAD * 3 + 17) as u64;
+        let count = 270_000;
+        // Several names share a bucket, and many buckets have names.
+        let hash = |name: u64| name << 8 | name % 10 << 50 | name % 100 << 56;
         for position in 1..=count {
-            index.add_entry(Entry { key: Key::new(1, (position % 1000) << 8), position });
+            index.add_entry(Entry { key: Key::new(1, hash(position % 1000)), position });
         }
-        assert!(index.runs.len() < FAN_IN * 3, "runs merge");
-        let key = Key::new(1, 7 << 8);
+        let key = Key::new(1, hash(7));
         let expected: Vec<u64> = (1..=count).filter(|position| position % 1000 == 7).collect();
         assert_eq!(index.lookup(key, 0..u64::MAX, usize::MAX), expected);
         assert_eq!(index.lookup(key, 2000..u64::MAX, 2), [2007, 3007]);
         let newest: Vec<u64> = expected.iter().rev().take(3).copied().collect();
         assert_eq!(index.lookup_back(key, 0..u64::MAX, 3), newest);
         assert_eq!(index.lookup_back(key, 0..2008, 3), [2007, 1007, 7]);
-        assert!(index.lookup(Key::new(2, 7 << 8), 0..u64::MAX, 9).is_empty(), "classes are apart");
-        assert_eq!(index.sorted_entries().len() as u64, count);
+        assert!(index.lookup(Key::new(2, hash(7)), 0..u64::MAX, 9).is_empty(), "classes are apart");
+        let sorted = index.sorted_entries();
+        assert_eq!(sorted.len() as u64, count);
+        assert!(sorted.is_sorted());
     }
 }
