@@ -15,6 +15,8 @@ use minicbor::{Decoder, Encoder};
 
 use crate::local::{FrameBuilder, Words};
 
+use super::texts::Texts;
+
 /// Strings longer than this are written where they stand: a dictionary entry would not pay.
 const WORD_BYTES_MAX: usize = 256;
 
@@ -210,22 +212,22 @@ fn borrow_word<'a>(d: &mut Decoder<'a>, words: &Words<'a>) -> Result<&'a str, De
     }
 }
 
-fn read_word(d: &mut Decoder<'_>, words: &Words<'_>) -> Result<Text, DecodeError> {
+fn read_word(d: &mut Decoder<'_>, texts: &mut Texts<'_>) -> Result<Text, DecodeError> {
     match d.datatype()? {
         Type::String => Ok(Text::from(d.str()?)),
-        _ => words.get(d.u32()?).map(Text::from).ok_or(DecodeError::Word),
+        _ => texts.get(d.u32()?),
     }
 }
 
-pub(super) fn decode_published(words: &Words<'_>, payload: &[u8]) -> Result<EventPublished, DecodeError> {
+pub(super) fn decode_published(texts: &mut Texts<'_>, payload: &[u8]) -> Result<EventPublished, DecodeError> {
     let mut d = Decoder::new(payload);
     let fields = d.map()?.ok_or_else(|| DecodeError::Layout("the fact's map states no length".to_owned()))?;
     let (mut event, mut actor, mut content) = (None, Text::default(), 0);
     let (mut revision, mut only, mut answers, mut deferred_at) = (None, None, None, None);
     for _ in 0..fields {
         match d.u64()? {
-            0 => event = Some(read_event(&mut d, words)?),
-            1 => actor = read_word(&mut d, words)?,
+            0 => event = Some(read_event(&mut d, texts)?),
+            1 => actor = read_word(&mut d, texts)?,
             2 => content = d.u64()?,
             3 => revision = Some(d.u64()?),
             4 => only = Some(d.u32()?),
@@ -238,81 +240,93 @@ pub(super) fn decode_published(words: &Words<'_>, payload: &[u8]) -> Result<Even
     Ok(EventPublished { event: Arc::new(event), actor, content, revision, only, answers, deferred_at })
 }
 
-fn read_event(d: &mut Decoder<'_>, words: &Words<'_>) -> Result<Event, DecodeError> {
+fn read_event(d: &mut Decoder<'_>, texts: &mut Texts<'_>) -> Result<Event, DecodeError> {
     d.map()?;
-    let (mut id, mut topic, mut correlation_id) = (None, None, None);
-    let mut event = Event {
-        id: Text::default(),
-        source: Text::default(),
-        event_type: Text::default(),
-        topic: TopicName::parse("unknown").map_err(|error| DecodeError::Layout(error.to_string()))?,
-        correlation_id: Text::default(),
-        causation_id: None,
-        hops: 0,
-        subject: None,
-        time: Text::default(),
-        kind: Kind::Event,
-        version: None,
-        to: None,
-        partition_key: None,
-        priority: Priority::Normal,
-        stream: None,
-        expires_at: None,
-        deliver_at: None,
-        data_schema: None,
-        content_type: None,
-        trace_parent: None,
-        trace_state: None,
-        extensions: Vec::new(),
-        data: None,
-    };
+    let (mut id, mut source, mut event_type, mut topic) = (None, None, None, None);
+    let (mut correlation_id, mut causation_id, mut hops, mut subject, mut time) = (None, None, 0, None, None);
+    let (mut kind, mut version, mut to, mut partition_key) = (Kind::Event, None, None, None);
+    let (mut priority, mut stream, mut expires_at, mut deliver_at) = (Priority::Normal, None, None, None);
+    let (mut data_schema, mut content_type, mut trace_parent, mut trace_state) = (None, None, None, None);
+    let (mut extensions, mut data) = (Vec::new(), None);
     while d.datatype()? != Type::Break {
         match d.u64()? {
             0 => id = Some(Text::from(d.str()?)),
-            1 => event.source = read_word(d, words)?,
-            2 => event.event_type = read_word(d, words)?,
-            3 => topic = Some(read_word(d, words)?),
-            4 => correlation_id = Some(read_word(d, words)?),
-            5 => event.causation_id = Some(read_word(d, words)?),
-            6 => event.hops = d.u32()?,
-            7 => event.subject = Some(Text::from(d.str()?)),
-            8 => event.time = Text::from(d.str()?),
-            9 => event.kind = d.decode()?,
-            10 => event.version = Some(read_word(d, words)?),
+            1 => source = Some(read_word(d, texts)?),
+            2 => event_type = Some(read_word(d, texts)?),
+            3 => topic = Some(read_topic(d, texts)?),
+            4 => correlation_id = Some(read_word(d, texts)?),
+            5 => causation_id = Some(read_word(d, texts)?),
+            6 => hops = d.u32()?,
+            7 => subject = Some(Text::from(d.str()?)),
+            8 => time = Some(Text::from(d.str()?)),
+            9 => kind = d.decode()?,
+            10 => version = Some(read_word(d, texts)?),
             11 => {
-                let to = read_word(d, words)?;
-                let to = AgentName::parse(&to).map_err(|error| DecodeError::Layout(error.to_string()))?;
-                event.to = Some(to);
+                let name = read_word(d, texts)?;
+                let agent =
+                    AgentName::parse(&name).map_err(|error| DecodeError::Layout(error.to_string()))?;
+                to = Some(agent);
             }
-            12 => event.partition_key = Some(read_word(d, words)?),
-            13 => event.priority = d.decode()?,
-            14 => event.stream = Some(read_word(d, words)?),
-            15 => event.expires_at = Some(d.decode()?),
-            16 => event.deliver_at = Some(d.decode()?),
-            17 => event.data_schema = Some(read_word(d, words)?),
-            18 => event.content_type = Some(read_word(d, words)?),
-            19 => event.trace_parent = Some(Text::from(d.str()?)),
-            20 => event.trace_state = Some(Text::from(d.str()?)),
-            21 => event.extensions = read_extensions(d, words)?,
-            22 => event.data = Some(d.decode::<Data>()?),
+            12 => partition_key = Some(read_word(d, texts)?),
+            13 => priority = d.decode()?,
+            14 => stream = Some(read_word(d, texts)?),
+            15 => expires_at = Some(d.decode()?),
+            16 => deliver_at = Some(d.decode()?),
+            17 => data_schema = Some(read_word(d, texts)?),
+            18 => content_type = Some(read_word(d, texts)?),
+            19 => trace_parent = Some(Text::from(d.str()?)),
+            20 => trace_state = Some(Text::from(d.str()?)),
+            21 => extensions = read_extensions(d, texts)?,
+            22 => data = Some(d.decode::<Data>()?),
             _ => d.skip()?,
         }
     }
     d.skip()?;
     let missing = |what: &str| DecodeError::Layout(format!("the event has no {what}"));
-    event.id = id.ok_or_else(|| missing("id"))?;
-    event.topic = TopicName::parse(&topic.ok_or_else(|| missing("topic"))?)
-        .map_err(|error| DecodeError::Layout(error.to_string()))?;
-    event.correlation_id = correlation_id.unwrap_or_else(|| event.id.clone());
-    Ok(event)
+    let id = id.ok_or_else(|| missing("id"))?;
+    Ok(Event {
+        source: source.unwrap_or_default(),
+        event_type: event_type.unwrap_or_default(),
+        topic: topic.ok_or_else(|| missing("topic"))?,
+        correlation_id: correlation_id.unwrap_or_else(|| id.clone()),
+        id,
+        causation_id,
+        hops,
+        subject,
+        time: time.unwrap_or_default(),
+        kind,
+        version,
+        to,
+        partition_key,
+        priority,
+        stream,
+        expires_at,
+        deliver_at,
+        data_schema,
+        content_type,
+        trace_parent,
+        trace_state,
+        extensions,
+        data,
+    })
 }
 
-fn read_extensions(d: &mut Decoder<'_>, words: &Words<'_>) -> Result<Vec<Extension>, DecodeError> {
+fn read_topic(d: &mut Decoder<'_>, texts: &mut Texts<'_>) -> Result<TopicName, DecodeError> {
+    match d.datatype()? {
+        Type::String => texts.topic(d.str()?),
+        _ => {
+            let word = texts.word(d.u32()?)?;
+            texts.topic(word)
+        }
+    }
+}
+
+fn read_extensions(d: &mut Decoder<'_>, texts: &mut Texts<'_>) -> Result<Vec<Extension>, DecodeError> {
     let count = d.array()?.ok_or_else(|| DecodeError::Layout("the extensions state no number".to_owned()))?;
     let mut extensions = Vec::new();
     for _ in 0..count {
         d.array()?;
-        let name = read_word(d, words)?;
+        let name = read_word(d, texts)?;
         extensions.push(Extension { name, json: Text::from(d.str()?) });
     }
     Ok(extensions)

@@ -5,6 +5,7 @@
 
 mod describe;
 mod event;
+mod texts;
 
 pub use describe::describe;
 pub(crate) use describe::story;
@@ -13,7 +14,9 @@ use cantus_core::fact::{Fact, Recorded, UnreadableFact};
 use cantus_core::{Position, Timestamp};
 
 use crate::engine::ReadError;
-use crate::local::{Frame, FrameBuilder, FrameError, Record, Words};
+use crate::local::{Frame, FrameBuilder, FrameError, Record};
+
+use texts::Texts;
 
 /// Encodes facts into frames; keeps its buffer.
 #[derive(Debug, Default)]
@@ -59,21 +62,43 @@ impl Encoder {
     }
 }
 
-/// Decodes a record of a frame.
+/// Decodes a record of a frame. For several of one frame, [`Decoder`] does it with less work.
 ///
 /// # Errors
 /// When its number is unknown, its layout is damaged, or a word is missing.
 pub fn decode(frame: &Frame, record: &Record<'_>) -> Result<Recorded, ReadError> {
-    let position = Position(record.position);
-    let fact = match record.number {
-        1 => decode_published(&frame.words(), record)?,
-        number => Fact::decode(number, record.payload)?,
-    };
-    Ok(Recorded { position, at: Timestamp(frame.log_time_ms() as i64), fact })
+    Decoder::new(frame).decode(record)
 }
 
-fn decode_published(words: &Words<'_>, record: &Record<'_>) -> Result<Fact, ReadError> {
-    event::decode_published(words, record.payload).map(Fact::from).map_err(|error| match error {
+/// Decodes records of one frame. A text that several of its events have is made once and shared by them.
+#[derive(Debug)]
+pub struct Decoder<'f> {
+    frame: &'f Frame,
+    texts: Texts<'f>,
+}
+
+impl<'f> Decoder<'f> {
+    /// Returns a decoder of a frame's records.
+    pub fn new(frame: &'f Frame) -> Self {
+        Self { frame, texts: Texts::new(frame.words()) }
+    }
+
+    /// Decodes a record of the frame.
+    ///
+    /// # Errors
+    /// As [`decode`].
+    pub fn decode(&mut self, record: &Record<'_>) -> Result<Recorded, ReadError> {
+        let position = Position(record.position);
+        let fact = match record.number {
+            1 => decode_published(&mut self.texts, record)?,
+            number => Fact::decode(number, record.payload)?,
+        };
+        Ok(Recorded { position, at: Timestamp(self.frame.log_time_ms() as i64), fact })
+    }
+}
+
+fn decode_published(texts: &mut Texts<'_>, record: &Record<'_>) -> Result<Fact, ReadError> {
+    event::decode_published(texts, record.payload).map(Fact::from).map_err(|error| match error {
         event::DecodeError::Layout(reason) => {
             ReadError::Fact(UnreadableFact::Damaged { number: record.number, reason })
         }

@@ -225,12 +225,13 @@ impl Sieve<'_> {
     fn sift(&mut self, frame: &Frame, left: &mut FrameBuilder) -> Result<Sifted, HousekeepingError> {
         let mut judged = Vec::with_capacity(frame.len());
         let mut changed = false;
+        let mut decoder = codec::Decoder::new(frame);
         for item in frame.items() {
             match item {
                 // What went before without a record between is told together.
                 Item::Removed(run) => gone(&mut judged, run),
                 Item::Record(record) => {
-                    let recorded = codec::decode(frame, &record).map_err(unreadable)?;
+                    let recorded = decoder.decode(&record).map_err(unreadable)?;
                     let verdict = (self.keep)(&recorded);
                     self.done.facts += 1;
                     changed |= verdict != Keep::Keep;

@@ -176,6 +176,7 @@ impl Reader for LocalReader {
             };
             match next {
                 Ok(frame) => {
+                    let mut decoder = codec::Decoder::new(&frame);
                     for item in frame.items() {
                         if chunk.is_full() {
                             return Ok(chunk.done(false));
@@ -183,7 +184,7 @@ impl Reader for LocalReader {
                         match item {
                             local::Item::Record(record) if record.position > after.0 => {
                                 let position = Position(record.position);
-                                chunk.take(codec_decode(&frame, &record, selection)?, position);
+                                chunk.take(decode(&mut decoder, &record, selection)?, position);
                             }
                             local::Item::Removed(mut run) if run.last > after.0 => {
                                 run.first = run.first.max(after.0 + 1);
@@ -211,6 +212,7 @@ impl Reader for LocalReader {
         for next in self.0.frames_back(before.0).only(Self::passes(selection)) {
             match next {
                 Ok(frame) => {
+                    let mut decoder = codec::Decoder::new(&frame);
                     let items: Vec<_> = frame.items().collect();
                     for item in items.into_iter().rev() {
                         if chunk.is_full() {
@@ -219,7 +221,7 @@ impl Reader for LocalReader {
                         match item {
                             local::Item::Record(record) if record.position < before.0 => {
                                 let position = Position(record.position);
-                                chunk.take(codec_decode(&frame, &record, selection)?, position);
+                                chunk.take(decode(&mut decoder, &record, selection)?, position);
                             }
                             local::Item::Removed(mut run) if run.first < before.0 => {
                                 run.last = run.last.min(before.0 - 1);
@@ -296,15 +298,15 @@ impl Reader for LocalReader {
 }
 
 /// Decodes a record when it may be looked for.
-fn codec_decode(
-    frame: &local::Frame,
+fn decode(
+    decoder: &mut codec::Decoder<'_>,
     record: &local::Record<'_>,
     selection: &Selection,
 ) -> Result<Option<Recorded>, ReadError> {
     if selection.events_only && record.number != 1 {
         return Ok(None);
     }
-    codec::decode(frame, record).map(|recorded| selection.wants(&recorded).then_some(recorded))
+    decoder.decode(record).map(|recorded| selection.wants(&recorded).then_some(recorded))
 }
 
 /// Entries collected within a budget.

@@ -28,11 +28,7 @@ fn bucket(key: Key) -> usize {
 impl MemoryIndex {
     /// An index of nothing, from the start of a segment on.
     pub(crate) fn new(start: Totals) -> Self {
-        Self {
-            totals: Totals { frames: 0, records: 0, ..start },
-            summaries: Vec::new(),
-            buckets: Vec::new(),
-        }
+        Self { totals: Totals { frames: 0, records: 0, ..start }, summaries: Vec::new(), buckets: Vec::new() }
     }
 
     /// Takes in a frame that was written behind all others.
