@@ -13,7 +13,7 @@ use crate::row::{Key, Loaded};
 use crate::state::{Impossible, State, Timer};
 use crate::subscription::decide::is_pushed;
 use crate::subscription::lanes::{BODIES_MAX, Feeding, Lanes, Waiting, lane_of};
-use crate::subscription::{self, Open, Order, Stage};
+use crate::subscription::{self, Order, Stage};
 use crate::time::Timestamp;
 
 /// State, and who waits for what in it.
@@ -196,7 +196,10 @@ impl Coordinator {
 
     /// Remembers of the state what lanes need to know once the fact has changed it.
     fn before(&self, fact: &Fact) -> Before {
-        let open = |id: &DeliveryId| self.state.open(*id).cloned();
+        let open = |id: &DeliveryId| {
+            let open = self.state.open(*id)?;
+            Some(WasOpen { key: open.key, retrying: matches!(open.stage, Stage::Retrying(_)) })
+        };
         match fact {
             Fact::DeliveryLeased(fact) => Before { open: open(&fact.delivery), ..Before::default() },
             Fact::DeliveryAcked(fact) => Before { open: open(&fact.delivery), ..Before::default() },
@@ -270,8 +273,8 @@ impl Coordinator {
             Fact::DeliveryLeased(fact) => {
                 let Some(lanes) = self.lanes.get_mut(&fact.delivery.subscription) else { return };
                 lanes.leased += 1;
-                match before.open.map(|open| open.stage) {
-                    Some(Stage::Retrying(_)) => lanes.retrying = lanes.retrying.saturating_sub(1),
+                match before.open {
+                    Some(WasOpen { retrying: true, .. }) => lanes.retrying = lanes.retrying.saturating_sub(1),
                     Some(_) | None => lanes.hold(fact.key),
                 }
             }
@@ -300,8 +303,8 @@ impl Coordinator {
                 let Some(definition) = subscription.map(subscription::State::definition) else { return };
                 let Some(lanes) = self.lanes.get_mut(&fact.delivery.subscription) else { return };
                 // The fact that opens its dead letter follows and lets go of the key.
-                match before.open.map(|open| open.stage) {
-                    Some(Stage::Retrying(_)) => lanes.retrying = lanes.retrying.saturating_sub(1),
+                match before.open {
+                    Some(WasOpen { retrying: true, .. }) => lanes.retrying = lanes.retrying.saturating_sub(1),
                     Some(_) | None => {
                         let slot = (fact.delivery.position, fact.delivery.generation);
                         lanes.withdraw(lane_of(definition, fact.priority), slot, fact.key);
@@ -310,7 +313,7 @@ impl Coordinator {
             }
             Fact::DeliveryExpired(fact) => {
                 // What only waited was let go by whoever took it from its lane.
-                let retrying = before.open.filter(|open| matches!(open.stage, Stage::Retrying(_)));
+                let retrying = before.open.filter(|open| open.retrying);
                 if let (Some(open), Some(lanes)) = (retrying, self.lanes.get_mut(&fact.delivery.subscription))
                 {
                     lanes.retrying = lanes.retrying.saturating_sub(1);
@@ -366,7 +369,7 @@ impl Coordinator {
     }
 
     /// A delivery is done with: its key and its place are free.
-    fn let_go(&mut self, id: DeliveryId, open: Option<Open>) {
+    fn let_go(&mut self, id: DeliveryId, open: Option<WasOpen>) {
         self.drop_body(id);
         if let Some(lanes) = self.lanes.get_mut(&id.subscription) {
             lanes.leased = lanes.leased.saturating_sub(1);
@@ -510,10 +513,18 @@ impl Coordinator {
     }
 }
 
+/// A delivery that was open.
+#[derive(Clone, Copy)]
+struct WasOpen {
+    key: Option<u64>,
+    /// It waited for its next attempt.
+    retrying: bool,
+}
+
 /// What lanes need to know of the state before a fact changed it.
 #[derive(Default)]
 struct Before {
-    open: Option<Open>,
+    open: Option<WasOpen>,
     leased: Vec<(DeliveryId, u32)>,
     /// The key that a dead letter held: subscription, key.
     held: Option<(u32, u64)>,
