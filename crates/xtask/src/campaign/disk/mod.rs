@@ -2,9 +2,12 @@
 //!
 //! ```text
 //! killed       SIGKILL at the Nth write, sync, rename, unlink of the process, before, after, or in the middle of it
+//! stepped      the same for N = 1, 2, 3 … of one fixed scenario
+//! recovering   the same for N = 1, 2, 3 … of a start that recovers
 //! unsynced     the Nth sync fails, with and without the loss of what it did not write: the server must end, and recover
 //! full         no space, no room for files: refused in words, goes on by itself once there is room, killed while full
 //! rotten       bits flipped, blocks zeroed, old chunks, cut, swapped and deleted files: wrong bytes are never served
+//! unreadable   EIO on read: said to be lost or refused, and there again when the device reads again
 //! descriptors  no more open files: connections suffer, the log does not
 //! ```
 //! Read `scenario` (what is done, remembered and checked), `shim` (the library that fails), then each way.
@@ -15,6 +18,8 @@ mod killed;
 mod rotten;
 mod scenario;
 mod shim;
+mod stepped;
+mod unreadable;
 mod unsynced;
 
 use std::collections::BTreeMap;
@@ -41,6 +46,9 @@ pub(crate) struct Options {
     /// Only these ways
     #[arg(long, value_enum, value_delimiter = ',', value_name = "WAY")]
     only: Vec<Way>,
+    /// Where the ways that count begin
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    from: u32,
     /// What chance begins with: the same seed does the same
     #[arg(long)]
     seed: Option<u64>,
@@ -59,21 +67,26 @@ enum Way {
     Unsynced,
     Full,
     Rotten,
+    Unreadable,
     Descriptors,
+    Stepped,
+    Recovering,
 }
 
-/// How many of ten faults are of each way.
-const SHARES: [(Way, u32); 10] = [
-    (Way::Killed, 0),
-    (Way::Rotten, 1),
-    (Way::Unsynced, 2),
-    (Way::Killed, 3),
-    (Way::Rotten, 4),
-    (Way::Full, 5),
-    (Way::Killed, 6),
-    (Way::Unsynced, 7),
-    (Way::Rotten, 8),
-    (Way::Descriptors, 9),
+/// The ways of twelve faults in a row; then they begin again.
+const SHARES: [Way; 12] = [
+    Way::Killed,
+    Way::Rotten,
+    Way::Unsynced,
+    Way::Stepped,
+    Way::Recovering,
+    Way::Full,
+    Way::Killed,
+    Way::Unreadable,
+    Way::Unsynced,
+    Way::Rotten,
+    Way::Stepped,
+    Way::Descriptors,
 ];
 
 /// What every fault needs.
@@ -115,23 +128,22 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let binary = options.binary.clone().map_or_else(build, Ok)?;
     let shim = shim::build()?;
     let seed = options.seed.unwrap_or_else(|| rand::rng().random_range(0..1_000_000));
-    let ways: Vec<Way> = if options.only.is_empty() {
-        SHARES.iter().map(|(way, _)| *way).collect()
-    } else {
-        options.only.clone()
-    };
+    let ways: Vec<Way> = if options.only.is_empty() { SHARES.to_vec() } else { options.only.clone() };
     eprintln!("seed {seed}: {} faults", options.count);
     let started = Instant::now();
     let (mut total, mut by_way) = (Outcome::default(), BTreeMap::<Way, u32>::new());
     for number in 0..options.count {
         let way = ways[number as usize % ways.len()];
+        let nth = options.from + by_way.get(&way).copied().unwrap_or(0);
         let dir =
             tempfile::Builder::new().prefix("cantus-disk-").tempdir().context("a folder cannot be made")?;
         let stage = Stage { binary: &binary, shim: &shim, dir: dir.path() };
         let mut rng = StdRng::seed_from_u64(seed ^ u64::from(number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
         let fault = runtime.block_on(async {
-            tokio::time::timeout(FAULT, one(way, &stage, &mut rng)).await.context("not over in time")?
+            tokio::time::timeout(FAULT, one(way, u64::from(nth), &stage, &mut rng))
+                .await
+                .context("not over in time")?
         });
         runtime.shutdown_background();
         let outcome = match fault {
@@ -156,12 +168,15 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     report(options, seed, started.elapsed(), &by_way, &total)
 }
 
-async fn one(way: Way, stage: &Stage<'_>, rng: &mut StdRng) -> Result<Outcome> {
+async fn one(way: Way, nth: u64, stage: &Stage<'_>, rng: &mut StdRng) -> Result<Outcome> {
     match way {
         Way::Killed => killed::run(stage, rng).await,
         Way::Unsynced => unsynced::run(stage, rng).await,
         Way::Full => full::run(stage, rng).await,
         Way::Rotten => rotten::run(stage, rng).await,
+        Way::Unreadable => unreadable::run(stage, rng).await,
+        Way::Stepped => stepped::of_a_run(stage, nth).await,
+        Way::Recovering => stepped::of_a_start(stage, nth).await,
         Way::Descriptors => descriptors::run(stage, rng).await,
     }
 }

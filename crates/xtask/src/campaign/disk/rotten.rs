@@ -136,14 +136,14 @@ fn damage(data: &Path, earlier: &Path, rng: &mut StdRng) -> Result<(&'static str
 }
 
 /// A place in a file that something was written to, most of the time: segments are prepared with zeros far beyond.
-fn written_place(file: &Path, length: u64, rng: &mut StdRng) -> Result<u64> {
+pub(super) fn written_place(file: &Path, length: u64, rng: &mut StdRng) -> Result<u64> {
     let bytes = fs::read(file)?;
     let end = bytes.iter().rposition(|byte| *byte != 0).map_or(length, |at| at as u64 + 1);
     let limit = if rng.random_bool(0.9) { end } else { length };
     Ok(rng.random_range(0..limit))
 }
 
-fn gather(dir: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+pub(super) fn gather(dir: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     let mut entries: Vec<_> = fs::read_dir(dir)?.collect::<Result<_, _>>()?;
     entries.sort_by_key(fs::DirEntry::file_name);
     for entry in entries {
@@ -159,7 +159,7 @@ fn gather(dir: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     Ok(())
 }
 
-fn names(dir: &Path) -> Result<Vec<String>> {
+pub(super) fn names(dir: &Path) -> Result<Vec<String>> {
     let names = fs::read_dir(dir)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
     names.collect()
 }
