@@ -19,6 +19,10 @@ pub(crate) struct Metrics {
     pub(crate) resident_bytes: Option<f64>,
     /// Processor time the server took.
     pub(crate) cpu_seconds: Option<f64>,
+    /// What is free on the disk of the server's log.
+    pub(crate) free_bytes: Option<f64>,
+    /// What has to stay free there.
+    pub(crate) reserve_bytes: Option<f64>,
 }
 
 impl Metrics {
@@ -41,6 +45,8 @@ impl Metrics {
                 "cantus_consumer_lag_seconds" => drop(metrics.lag_seconds.insert(subscription(), value)),
                 "cantus_dead_letter_oldest_seconds" => metrics.dead_letter_oldest_seconds = Some(value),
                 "process_resident_memory_bytes" => metrics.resident_bytes = Some(value),
+                "cantus_log_free_bytes" => metrics.free_bytes = Some(value),
+                "cantus_log_reserve_bytes" => metrics.reserve_bytes = Some(value),
                 "process_cpu_seconds_total" => metrics.cpu_seconds = Some(value),
                 _ => {}
             }

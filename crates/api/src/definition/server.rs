@@ -47,6 +47,9 @@ pub struct Server {
     /// For how long what retention lets go is held all the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retention: Option<Retention>,
+    /// How many bytes of the disk have to stay free: publishes are refused while less is; default 1GiB.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reserve: Option<Size>,
     /// What webhooks may do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub webhooks: Option<Webhooks>,

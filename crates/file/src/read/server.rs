@@ -13,7 +13,7 @@ use crate::yaml::{Node, Value};
 use super::{Fields, Reader, confinement};
 
 /// The keys of the server section.
-pub(super) const SERVER_KEYS: [&str; 13] = [
+pub(super) const SERVER_KEYS: [&str; 14] = [
     "listen",
     "hooks",
     "tokens",
@@ -26,6 +26,7 @@ pub(super) const SERVER_KEYS: [&str; 13] = [
     "dedupe",
     "limits",
     "retention",
+    "reserve",
     "webhooks",
 ];
 /// The keys of the section on webhooks.
@@ -77,6 +78,7 @@ pub(super) fn server(reader: &Reader<'_>, node: &Node) -> Option<Server> {
         dedupe: fields.get("dedupe").and_then(|node| dedupe(reader, node)),
         limits: fields.get("limits").and_then(|node| limits(reader, node)),
         retention: fields.get("retention").and_then(|node| retention(reader, node)),
+        reserve: fields.get("reserve").and_then(|node| reader.size(node)),
         webhooks: fields.get("webhooks").and_then(|node| webhooks(reader, node)),
     })
 }

@@ -11,6 +11,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use axum::response::Response;
+use cantus_engine::Space;
 use cantus_runtime::Failed;
 use http::StatusCode;
 use serde::Deserialize;
@@ -108,8 +109,9 @@ async fn store(app: &App) -> Found {
         Err(_) => return Found::Unwell("the log can not be read"),
     };
     let mut words = Vec::new();
-    if app.handle.is_space_low() {
-        words.push("the disk is nearly full and publishes are refused".to_owned());
+    let space = app.handle.space();
+    if space.is_low {
+        words.push(format!("the disk is nearly full and publishes are refused: {}", free(space)));
     }
     if damaged > 0 {
         words.push(format!("{damaged} places of the log are lost, `cantus log verify` says which"));
@@ -123,6 +125,16 @@ async fn store(app: &App) -> Found {
         words.push("housekeeping can not do all it should, see the server's log".to_owned());
     }
     if words.is_empty() { Found::Well } else { Found::Degraded(words.join("; ")) }
+}
+
+fn free(space: Space) -> String {
+    let mib = |bytes: u64| bytes >> 20;
+    match space.free_bytes < space.reserve_bytes {
+        true => {
+            format!("{} MiB are free, {} MiB have to be", mib(space.free_bytes), mib(space.reserve_bytes))
+        }
+        false => "no further file can be made for the log".to_owned(),
+    }
 }
 
 async fn turn(app: &App) -> Found {

@@ -66,9 +66,21 @@ async fn page(app: &App) -> String {
         Err(failed) => tracing::debug!(%failed, "metrics without state"),
     }
     housekeeping(&mut page, &app.handle.housekeeping());
+    space(&mut page, app.handle.space());
     process::write(&mut page);
     app.metrics.write(&mut page);
     page.into_text()
+}
+
+/// Writes what is free for the log.
+fn space(page: &mut Page, space: cantus_engine::Space) {
+    if space.free_bytes < u64::MAX {
+        one(page, "cantus_log_free_bytes", "What is free on the disk of the log.", space.free_bytes as f64);
+    }
+    let reserve = space.reserve_bytes as f64;
+    one(page, "cantus_log_reserve_bytes", "What has to stay free: publishes are refused below.", reserve);
+    let refused = f64::from(u8::from(space.is_low));
+    one(page, "cantus_log_publishes_refused", "1 while publishes are refused for want of space.", refused);
 }
 
 /// Writes what housekeeping has done since the start.

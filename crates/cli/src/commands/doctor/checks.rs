@@ -82,7 +82,7 @@ fn disk(folder: &Path) -> Finding {
     }
 }
 
-fn size(bytes: u64) -> String {
+pub(super) fn size(bytes: u64) -> String {
     match bytes {
         0..1_048_576 => format!("{} KiB", bytes >> 10),
         1_048_576..1_073_741_824 => format!("{} MiB", bytes >> 20),
@@ -119,6 +119,7 @@ pub(super) async fn server(context: &Context) -> Result<Vec<Finding>> {
     findings.push(clock(&status, context.screen.now_ms()));
     findings.push(dead_letters(&status));
     let metrics = Metrics::read(&client.metrics().await?);
+    findings.extend(load::space(&metrics));
     findings.extend(load::oldest_dead_letter(&metrics));
     findings.push(load::lag(&metrics));
     findings.push(load::unheard(&all_topics(&client).await?));

@@ -4,7 +4,7 @@ use cantus_api::installed::Definitions;
 use cantus_api::status::{Health, Status};
 use cantus_api::topic::Topic;
 
-use super::checks::named;
+use super::checks::{named, size};
 use super::finding::Finding;
 use crate::metrics::Metrics;
 
@@ -26,6 +26,22 @@ pub(super) fn degraded(health: &Health) -> Option<Finding> {
     };
     let words: Vec<&str> = doubts.iter().filter_map(|line| Some(line.split_once(" ok, but: ")?.1)).collect();
     Some(Finding::warn("health", words.join("; "), remedy))
+}
+
+/// Looks at how much is free where the log lies, and how much has to be.
+pub(super) fn space(metrics: &Metrics) -> Option<Finding> {
+    let (free, reserve) = (metrics.free_bytes?, metrics.reserve_bytes?);
+    let detail = format!(
+        "{} free for the log, publishes are refused below {}",
+        size(free as u64),
+        size(reserve as u64)
+    );
+    let remedy = "make room, or set server.reserve lower: publishes go on by themselves";
+    Some(match free {
+        free if free < reserve => Finding::fail("space", detail, remedy),
+        free if free < reserve * 2.0 => Finding::warn("space", detail, remedy),
+        _ => Finding::ok("space", detail),
+    })
 }
 
 /// Looks at how long events wait.

@@ -17,7 +17,7 @@ mod watch;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use cantus_api::definition::Sandbox;
+use cantus_api::definition::{Sandbox, Size};
 use clap::{Args, ValueEnum};
 
 use crate::context::Context;
@@ -71,6 +71,9 @@ struct Common {
         default_value = ".cantus"
     )]
     data_dir: PathBuf,
+    /// How much of the disk has to stay free, such as 512MiB, instead of `server.reserve`; 1GiB unless given
+    #[arg(long, value_name = "SIZE", value_parser = Size::parse)]
+    reserve: Option<Size>,
     /// How programs are confined when neither their action nor the file says; strict in serve, none in dev
     #[arg(long, value_enum, value_name = "SANDBOX")]
     sandbox: Option<SandboxOption>,
@@ -153,6 +156,7 @@ impl Common {
             (None, None) if mode == Mode::Serve => Sandbox::Strict,
             (None, None) => Sandbox::None,
         });
+        server.reserve = self.reserve.or(server.reserve);
         logs::start(self.log_format, context.screen.verbosity());
         StartOptions {
             mode,

@@ -42,7 +42,7 @@ pub(super) async fn start_server(options: StartOptions, stop: impl Future<Output
         Failure::failed(format!("{address} cannot be listened at: {error}")).hint(hint)
     })?;
     let address = listener.local_addr().context("the address cannot be read")?;
-    let opened = open(&options.data_dir)?;
+    let opened = open(&options.data_dir, options.server.reserve)?;
     if let Some(cut) = &opened.recovered.cut {
         tracing::warn!(file = %cut.file.display(), bytes = cut.bytes, copy = %cut.copy.display(), "the torn end of the log was cut and kept aside");
     }
@@ -116,8 +116,10 @@ fn observation() -> Result<Arc<Observation>> {
     Ok(Arc::new(Observation::new(settings).map_err(|error| failed(&error))?))
 }
 
-fn open(data_dir: &Path) -> Result<cantus_engine::Opened> {
-    cantus_engine::open(data_dir, local::Options::default()).map_err(|error| {
+fn open(data_dir: &Path, reserve: Option<cantus_api::definition::Size>) -> Result<cantus_engine::Opened> {
+    let mut options = local::Options::default();
+    options.reserve_bytes = reserve.map_or(options.reserve_bytes, |size| size.bytes());
+    cantus_engine::open(data_dir, options).map_err(|error| {
         let text = cantus_runtime::telemetry::chain(&error);
         Failure::failed(text).into()
     })
