@@ -10,6 +10,7 @@ use cantus_core::{Position, Timestamp};
 
 use crate::housekeeping::{Frozen, Housekeeping};
 pub use crate::local::GapCause;
+use crate::room::Room;
 
 /// What makes facts durable.
 pub trait Engine: Send {
@@ -17,7 +18,8 @@ pub trait Engine: Send {
     /// when this returns, and durable after [`Engine::sync`].
     ///
     /// # Errors
-    /// Any error but [`AppendError::Refused`] is final: whether the facts survive is unknown until the next start.
+    /// After [`AppendError::Refused`] and [`AppendError::NoRoom`] nothing was written. Any other error is final: whether the
+    /// facts survive is unknown until the next start.
     fn append(&mut self, at: Timestamp, facts: &[Recorded]) -> Result<(), AppendError>;
 
     /// Makes durable what was appended; returns up to where everything is.
@@ -32,8 +34,15 @@ pub trait Engine: Send {
     /// As [`Engine::sync`].
     fn rest(&mut self) -> Result<(), AppendError>;
 
-    /// Tells whether space runs out: publishes are then refused, everything else goes on.
+    /// Looks whether space runs out: publishes are then refused, everything else goes on.
     fn is_space_low(&self) -> bool;
+
+    /// Returns what tells how much room there is; it follows each append and each look.
+    fn room(&self) -> Arc<Room>;
+
+    /// Sees to it that so many bytes can be appended for certain, and that the reserve of what may not be refused stays behind
+    /// them. Waits for files to be made where it must. False when that is impossible now.
+    fn make_room(&mut self, bytes: u64) -> bool;
 
     /// Returns a reader of what is durable.
     fn reader(&self) -> Arc<dyn Reader>;
@@ -48,6 +57,9 @@ pub enum AppendError {
     /// Nothing was written, and that is definite.
     #[error("the log refused a frame")]
     Refused(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// There is no room. Nothing was written, and that is definite; the same may be tried again.
+    #[error("the log has no room for a frame")]
+    NoRoom(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// Nobody knows what is durable now: the process must end and start again.
     #[error("the log can not go on; what was not answered yet is in doubt until the next start")]
     Broken(#[source] Box<dyn std::error::Error + Send + Sync>),

@@ -1,6 +1,6 @@
 //! What makes facts durable.
 //!
-//! Read `engine` (the trait, and what readers and checkpoints are), `housekeeping` (what is done to sealed data beside the writer), `codec` (how facts lie in frames), then [`local`],
+//! Read `engine` (the trait, and what readers and checkpoints are), `room` (how much can be appended for certain), `housekeeping` (what is done to sealed data beside the writer), `codec` (how facts lie in frames), then [`local`],
 //! the commit log on this machine's disk, joined to the trait in `local_engine`; `memory` keeps nothing. [`conformance`] says what every engine must do.
 
 pub mod codec;
@@ -10,6 +10,7 @@ mod housekeeping;
 pub mod local;
 mod local_engine;
 mod memory;
+mod room;
 
 pub use engine::{
     AppendError, Budget, Checkpoint, CheckpointError, Chunk, Engine, Entry, GapCause, ReadError, Reader,
@@ -21,3 +22,4 @@ pub use housekeeping::{
 };
 pub use local_engine::{OpenError, Opened, open, open_log, repair};
 pub use memory::{Memory, MemoryCheckpoint};
+pub use room::{Room, Space};

@@ -112,6 +112,7 @@ pub(crate) struct Shared {
     pub(crate) waiters: Mutex<HashMap<u64, oneshot::Sender<Vec<Pulled>>>>,
     pub(crate) waiter_next: AtomicU64,
     pub(crate) space_low: AtomicBool,
+    pub(crate) room: Arc<cantus_engine::Room>,
     pub(crate) stopping: watch::Sender<bool>,
     pub(crate) exec: Option<crate::delivery::exec::Exec>,
     /// What nobody may see.
@@ -361,6 +362,11 @@ impl Handle {
     /// Returns the log time.
     pub fn now(&self) -> Timestamp {
         self.shared.clock.now()
+    }
+
+    /// Returns what is free on the log's disk, as of the last look, and what has to stay free.
+    pub fn space(&self) -> cantus_engine::Space {
+        cantus_engine::Space { is_low: self.is_space_low(), ..self.shared.room.space() }
     }
 
     /// Tells whether publishes are refused for want of space.

@@ -30,7 +30,7 @@ use crate::recovery::{self, RecoveryError};
 use crate::start::{Answering, Config, Made, StartError};
 use crate::telemetry;
 use crate::turn::{Pace, Surroundings, Turn};
-use crate::writer::{Outlet, Writer};
+use crate::writer::{Outlet, Patience, Writer};
 
 /// What a stepped node takes from outside.
 pub struct Outside {
@@ -136,7 +136,7 @@ impl Node {
             work: Mutex::default(),
             broken: Mutex::default(),
         });
-        let writer = Arc::new(Writer::new(engine, out.clone(), durable));
+        let writer = Arc::new(Writer::new(engine, out.clone(), durable, Patience::Fails));
         let surroundings = Surroundings {
             chance: outside.chance,
             die: |reason| panic!("state and log contradict each other: {reason}"),

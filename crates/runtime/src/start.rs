@@ -33,7 +33,7 @@ use crate::observe::Observer;
 use crate::recovery::{self, Recovered, RecoveryError};
 use crate::telemetry;
 use crate::turn::{Surroundings, Turn};
-use crate::writer::{Outlet, Writer};
+use crate::writer::{Outlet, Patience, Writer};
 
 /// The exit code of a process whose log or state can not go on (`EX_SOFTWARE` of sysexits).
 pub const EXIT_BROKEN: i32 = 70;
@@ -187,7 +187,8 @@ impl Made {
             auto_create: config.auto_create,
             waiters: Mutex::new(HashMap::new()),
             waiter_next: AtomicU64::new(1),
-            space_low: AtomicBool::new(false),
+            space_low: AtomicBool::new(engine.is_space_low()),
+            room: engine.room(),
             stopping,
             exec,
             confine: config.exec.as_ref().map(crate::delivery::confine::Confine::new),
@@ -269,7 +270,7 @@ impl Runtime {
         let outside =
             Outside { workers, feeder: feeder_inbox.clone(), observer, on_broken: config.on_broken };
         let outside = Arc::new(outside);
-        let writer = Arc::new(Writer::new(engine, outside.clone(), durable));
+        let writer = Arc::new(Writer::new(engine, outside.clone(), durable, Patience::Waits));
         let mut runtime = Runtime {
             handle,
             writer: writer.clone(),
@@ -335,6 +336,7 @@ impl Runtime {
         }
         shared.bell.stop();
         shared.mailbox.close();
+        self.writer.give_up();
         self.feeder.close();
         let writer = self.writer.clone();
         let joined = tokio::task::spawn_blocking(move || {

@@ -138,13 +138,14 @@ impl Turn {
     /// One turn: steps what was taken, fires what is due, gives out what may go. Returns what it led to.
     pub(crate) fn decide(&mut self, taken: Taken) -> Batch {
         let mut batch = Batch { at: self.time(), ..Batch::default() };
+        self.follow_space(self.writer.is_known_low());
         for item in taken.items {
             self.item(item, &mut batch);
         }
         self.timers_and_leases(&mut batch);
         self.look(&mut batch, taken.closing && taken.empty);
         self.shared.admission.follow(&self.coordinator.state);
-        self.bytes_since += batch.facts.iter().map(|recorded| weight(&recorded.fact)).sum::<u64>();
+        self.bytes_since += batch.bytes;
         batch
     }
 
@@ -179,7 +180,10 @@ impl Turn {
     fn item(&mut self, item: Item, batch: &mut Batch) {
         match item {
             Item::Command(command, reply) => {
-                let answer = self.command(&command, batch);
+                let answer = match self.has_room(&command, batch) {
+                    true => self.command(&command, batch),
+                    false => Err(Failed::StorageFull),
+                };
                 match reply {
                     // A lease may start once it is written: its event is durable already.
                     Some(reply) if self.may_leave_written(&answer) => batch.leases.push((reply, answer)),
@@ -202,6 +206,18 @@ impl Turn {
                 batch.after_sync.extend(effects);
             }
         }
+    }
+
+    /// Tells whether what a publish asks for can be written down for certain: what is decided can not be refused any more.
+    /// Everything else is decided all the same, and draws on the reserve.
+    fn has_room(&self, command: &Command, batch: &Batch) -> bool {
+        let publish = match command {
+            Command::Publish(publish) => publish,
+            Command::Audited(audited) => return self.has_room(&audited.command, batch),
+            _ => return true,
+        };
+        let bytes = publish.events.iter().map(|admitted| admitted.event.footprint() as u64).sum::<u64>();
+        !self.shared.space_low.load(Ordering::Relaxed) && self.writer.has_room(batch.bytes + bytes)
     }
 
     fn command(&mut self, command: &Command, batch: &mut Batch) -> Result<Answer, Failed> {
@@ -279,6 +295,7 @@ impl Turn {
             self.shared.mask.follow(&self.coordinator.state);
             self.shared.bell.ring();
         }
+        batch.bytes += facts.iter().map(|recorded| footprint(&recorded.fact)).sum::<u64>();
         if batch.facts.is_empty() {
             batch.facts = facts;
         } else {
@@ -326,6 +343,16 @@ impl Turn {
         self.collect(stepped, batch);
     }
 
+    fn follow_space(&self, low: bool) {
+        let before = self.shared.space_low.swap(low, Ordering::Relaxed);
+        if before != low {
+            tracing::warn!(
+                low,
+                "free space has passed the low-water mark; publishes are refused while it is low"
+            );
+        }
+    }
+
     /// Looks now and then at clocks, space and the cursors of quiet subscriptions; at the end at all cursors.
     fn look(&mut self, batch: &mut Batch, last: bool) {
         let now = self.shared.clock.now();
@@ -334,13 +361,7 @@ impl Turn {
         }
         self.last_look = now;
         if let Some(low) = self.writer.is_space_low() {
-            let before = self.shared.space_low.swap(low, Ordering::Relaxed);
-            if before != low {
-                tracing::warn!(
-                    low,
-                    "free space has passed the low-water mark; publishes are refused while it is low"
-                );
-            }
+            self.follow_space(low);
         }
         if let Some(by_ms) = self.shared.clock.wall_jump() {
             let wall = self.shared.clock.wall();
@@ -455,12 +476,12 @@ impl Turn {
     }
 }
 
-/// About how many bytes a fact takes in the log.
-fn weight(fact: &Fact) -> u64 {
+/// How many bytes a fact takes in the log: events at most, everything else about.
+fn footprint(fact: &Fact) -> u64 {
     const OTHERS: u64 = 256;
     match fact {
-        Fact::EventPublished(published) => published.event.weight() as u64,
-        Fact::EventDeferred(deferred) => deferred.event.weight() as u64,
+        Fact::EventPublished(published) => published.event.footprint() as u64,
+        Fact::EventDeferred(deferred) => deferred.event.footprint() as u64,
         _ => OTHERS,
     }
 }

@@ -5,6 +5,7 @@
 //! publisher pays no hand-over; else the writer thread syncs while the next turn runs.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,22 +13,28 @@ use cantus_core::command::Answer;
 use cantus_core::effect::Effect;
 use cantus_core::fact::{Fact, Recorded};
 use cantus_core::{Position, Timestamp};
-use cantus_engine::{AppendError, Engine};
+use cantus_engine::{AppendError, Engine, Room};
 use tokio::sync::watch;
 
 use crate::handle::Failed;
 use crate::mailbox::{Replies, Reply};
+use crate::telemetry;
 
 /// How many turns may wait for the disk before the next one waits too.
 const BATCHES_MAX: usize = 4;
 /// After so long without anything to do the engine may rest.
 const REST_AFTER: Duration = Duration::from_millis(200);
 
+/// How often an append that found no room is tried again.
+const AGAIN_AFTER: Duration = Duration::from_millis(100);
+
 /// What one turn leads to.
 #[derive(Default)]
 pub(crate) struct Batch {
     pub(crate) at: Timestamp,
     pub(crate) facts: Vec<Recorded>,
+    /// How many bytes the facts take in the log, at most where they are events.
+    pub(crate) bytes: u64,
     /// Leave once written.
     pub(crate) after_write: Vec<Effect>,
     /// Leave once written: leases given to workers, and the word that one has to wait.
@@ -95,9 +102,14 @@ pub(crate) struct Writer {
     engine: Mutex<Box<dyn Engine>>,
     queue: Mutex<Queue>,
     came: Condvar,
-    room: Condvar,
+    /// There is a place in the queue again.
+    taken: Condvar,
     outlet: Arc<dyn Outlet>,
     durable: watch::Sender<Position>,
+    room: Arc<Room>,
+    patience: Patience,
+    /// Bytes of facts that were handed over and are not appended yet.
+    promised: AtomicU64,
 }
 
 #[derive(Default)]
@@ -110,9 +122,21 @@ struct Queue {
     is_unsynced: bool,
     rested: bool,
     closing: bool,
+    /// Nobody waits for room any more.
+    giving_up: bool,
     broken: bool,
     /// What [`Writer::step`] has begun and its next call goes on with.
     at_hand: Option<Part>,
+}
+
+/// What becomes of an append that finds no room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// It waits until there is some.
+    Waits,
+    /// The log has failed: for whoever steps a node by one thread, which can not wait.
+    #[cfg(feature = "simulation")]
+    Fails,
 }
 
 /// How far a write has come.
@@ -128,14 +152,18 @@ impl Writer {
         engine: Box<dyn Engine>,
         outlet: Arc<dyn Outlet>,
         durable: watch::Sender<Position>,
+        patience: Patience,
     ) -> Self {
         Self {
+            room: engine.room(),
             engine: Mutex::new(engine),
             queue: Mutex::default(),
             came: Condvar::new(),
-            room: Condvar::new(),
+            taken: Condvar::new(),
             outlet,
             durable,
+            patience,
+            promised: AtomicU64::new(0),
         }
     }
 
@@ -149,6 +177,7 @@ impl Writer {
         if batch.is_empty() {
             return;
         }
+        self.promised.fetch_add(batch.bytes, Ordering::AcqRel);
         let mut queue = self.lock();
         if alone && !queue.busy && queue.batches.is_empty() && !queue.broken {
             queue.busy = true;
@@ -157,7 +186,7 @@ impl Writer {
             return;
         }
         while queue.batches.len() >= BATCHES_MAX && !queue.broken {
-            queue = self.room.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            queue = self.taken.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
         queue.batches.push_back(batch);
         drop(queue);
@@ -203,7 +232,7 @@ impl Writer {
                 }
             };
             drop(queue);
-            self.room.notify_all();
+            self.taken.notify_all();
             self.write(batches);
         }
     }
@@ -239,17 +268,12 @@ impl Writer {
     fn append(&self, mut batches: Vec<Batch>) -> Option<Part> {
         let idle_sync = batches.is_empty();
         let awaited = idle_sync || batches.iter().any(Batch::is_awaited);
-        let mut engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
         for batch in &batches {
-            if !batch.facts.is_empty()
-                && let Err(error) = engine.append(batch.at, &batch.facts)
-            {
-                drop(engine);
+            if let Err(error) = self.append_one(batch) {
                 self.fail_with(&error, batches);
                 return None;
             }
         }
-        drop(engine);
         for batch in &mut batches {
             let effects = std::mem::take(&mut batch.after_write);
             if !effects.is_empty() {
@@ -277,6 +301,42 @@ impl Writer {
         drop(queue);
         self.came.notify_all();
         None
+    }
+
+    /// Appends a batch. What it says is true already, so it can not be refused any more: without room it waits for some.
+    fn append_one(&self, batch: &Batch) -> Result<(), AppendError> {
+        if batch.facts.is_empty() {
+            return Ok(());
+        }
+        let mut waits = false;
+        loop {
+            let appended =
+                self.engine.lock().unwrap_or_else(PoisonError::into_inner).append(batch.at, &batch.facts);
+            match appended {
+                Err(AppendError::NoRoom(reason)) if self.patience == Patience::Waits => {
+                    if !std::mem::replace(&mut waits, true) {
+                        let reason = telemetry::chain(reason.as_ref());
+                        tracing::error!(
+                            reason,
+                            "the log has no room left, not even its reserve; everything waits until there is some: free some space"
+                        );
+                    }
+                    let queue = self.lock();
+                    if queue.giving_up {
+                        return Err(AppendError::NoRoom(reason));
+                    }
+                    drop(self.came.wait_timeout(queue, AGAIN_AFTER));
+                }
+                Ok(()) => {
+                    if waits {
+                        tracing::warn!("the log has room again and goes on");
+                    }
+                    self.promised.fetch_sub(batch.bytes, Ordering::AcqRel);
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     fn sync(&self, batches: Vec<Batch>) -> Option<Part> {
@@ -366,7 +426,7 @@ impl Writer {
                 self.append(batches)
             }
         };
-        self.room.notify_all();
+        self.taken.notify_all();
         self.lock().at_hand = next;
         true
     }
@@ -382,7 +442,7 @@ impl Writer {
         queue.batches.drain(..).for_each(Batch::fail);
         drop(queue);
         self.came.notify_all();
-        self.room.notify_all();
+        self.taken.notify_all();
         self.outlet.broken(error);
     }
 
@@ -398,6 +458,28 @@ impl Writer {
     /// Tells whether space runs out. Does not wait for a sync under way.
     pub(crate) fn is_space_low(&self) -> Option<bool> {
         self.engine.try_lock().ok().map(|engine| engine.is_space_low())
+    }
+
+    /// Tells whether space runs out, as far as is known without a look.
+    pub(crate) fn is_known_low(&self) -> bool {
+        self.room.is_low()
+    }
+
+    /// Tells whether so many bytes of a turn's facts can be appended for certain behind all that was handed over. Sees to it
+    /// that they can, and waits for that where it must.
+    pub(crate) fn has_room(&self, bytes: u64) -> bool {
+        let promised = self.promised.load(Ordering::Acquire);
+        if promised.saturating_add(bytes) <= self.room.sure_bytes() {
+            return true;
+        }
+        self.flush();
+        self.engine.lock().unwrap_or_else(PoisonError::into_inner).make_room(bytes)
+    }
+
+    /// Ends the wait for room: what waits for it fails.
+    pub(crate) fn give_up(&self) {
+        self.lock().giving_up = true;
+        self.came.notify_all();
     }
 
     /// Lets the thread end when all is written.

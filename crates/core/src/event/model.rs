@@ -96,6 +96,33 @@ impl Event {
         self.data.as_ref().map_or(0, |data| data.bytes.0.len()) + 512 + self.extensions.len() * 64
     }
 
+    /// Returns how many bytes the event takes in the log at most.
+    pub fn footprint(&self) -> usize {
+        /// What numbers, lengths and the frame around it take.
+        const AROUND: usize = 256;
+        const PER_EXTENSION: usize = 16;
+        let texts =
+            [&self.id, &self.source, &self.event_type, self.topic.text(), &self.correlation_id, &self.time];
+        let optional = [
+            &self.causation_id,
+            &self.subject,
+            &self.version,
+            &self.partition_key,
+            &self.stream,
+            &self.data_schema,
+            &self.content_type,
+            &self.trace_parent,
+            &self.trace_state,
+        ];
+        let texts = texts.into_iter().chain(optional.into_iter().flatten());
+        let texts =
+            texts.map(|text| text.len()).sum::<usize>() + self.to.as_ref().map_or(0, |to| to.as_str().len());
+        let extensions = self.extensions.iter();
+        let extensions = extensions.map(|it| it.name.len() + it.json.len() + PER_EXTENSION).sum::<usize>();
+        let data = self.data.as_ref().map_or(0, |data| data.bytes.0.len());
+        AROUND + texts + extensions + data
+    }
+
     /// Returns whether the event may no longer be delivered.
     pub fn expired(&self, now: Timestamp) -> bool {
         self.expires_at.is_some_and(|at| at <= now)

@@ -36,7 +36,7 @@ pub(crate) struct Work {
     changed: Condvar,
     /// Held by whoever looks for, makes or removes files kept for reuse.
     recycled: Mutex<()>,
-    /// Set while the next segment can not be made for want of space or of files.
+    /// Set while the next segment can not be made: for want of space or of files most of the time.
     blocked: AtomicBool,
 }
 
@@ -77,30 +77,75 @@ impl Keeper {
         Ok(Self { work, thread })
     }
 
-    /// Asks for the next segment, unless it is there or under way. Without a thread it is made when it is needed.
+    /// Asks for the next segment, unless it is there or under way. Without a thread it is made when it is needed; one that
+    /// could not be made is tried again now.
     pub(crate) fn prepare(&self, bytes: u64) {
-        let Some((jobs, _)) = &self.thread else { return };
+        let Some((jobs, _)) = &self.thread else {
+            if self.is_blocked() {
+                // What is wrong is told by whoever needs it.
+                let _ = self.secure(bytes);
+            }
+            return;
+        };
         let mut slot = self.work.slot();
         if *slot == Slot::Empty && jobs.try_send(Job::Spare(bytes)).is_ok() {
             *slot = Slot::Preparing;
         }
     }
 
-    /// Says whether the last try to make the next segment failed for want of space or of files.
+    /// Says whether the last try to make the next segment failed.
     pub(crate) fn is_blocked(&self) -> bool {
         self.work.blocked.load(Ordering::Relaxed)
     }
 
+    /// Returns how many bytes the next segment has; 0 while it is not there.
+    pub(crate) fn ready_bytes(&self) -> u64 {
+        match *self.work.slot() {
+            Slot::Ready(spare) => spare.bytes,
+            Slot::Empty | Slot::Preparing => 0,
+        }
+    }
+
+    /// Sees to it that the next segment is there and has at least so many bytes. Waits for one under way, and makes it now if
+    /// there is none.
+    pub(crate) fn secure(&self, bytes: u64) -> Result<(), DiskError> {
+        let before = self.emptied();
+        if let Slot::Ready(spare) = before
+            && spare.bytes >= bytes
+        {
+            *self.work.slot() = before;
+            return Ok(());
+        }
+        match self.work.make(bytes) {
+            Ok(spare) => {
+                *self.work.slot() = Slot::Ready(spare);
+                Ok(())
+            }
+            Err(error) => {
+                // One that is too small for this stays, and is large enough for most.
+                self.work.blocked.store(before == Slot::Empty, Ordering::Relaxed);
+                *self.work.slot() = before;
+                Err(error)
+            }
+        }
+    }
+
     /// Takes the next segment, made now if it was not prepared.
     pub(crate) fn take(&self, bytes: u64) -> Result<Spare, DiskError> {
+        match self.emptied() {
+            Slot::Ready(spare) => Ok(spare),
+            Slot::Empty | Slot::Preparing => self.work.make(bytes),
+        }
+    }
+
+    /// Takes what is in the slot, once nothing is under way. The slot is free again when this returns: whoever makes a file
+    /// may have to wait for somebody who looks into it.
+    fn emptied(&self) -> Slot {
         let mut slot = self.work.slot();
         while *slot == Slot::Preparing {
             slot = self.work.changed.wait(slot).unwrap_or_else(PoisonError::into_inner);
         }
-        match std::mem::replace(&mut *slot, Slot::Empty) {
-            Slot::Ready(spare) => Ok(spare),
-            Slot::Empty | Slot::Preparing => self.work.make(bytes),
-        }
+        std::mem::replace(&mut *slot, Slot::Empty)
     }
 
     /// Writes the index file of a sealed segment.
@@ -150,8 +195,6 @@ impl Work {
             // Not fatal yet: the writer tries again when it needs the segment, and says then what is wrong.
             tracing::warn!(error = %error, cause = ?error.source, "the next log segment could not be prepared");
         }
-        let blocked = made.as_ref().is_err_and(|error| super::disk::is_full(&error.source));
-        self.blocked.store(blocked, Ordering::Relaxed);
         *self.slot() = made.map_or(Slot::Empty, Slot::Ready);
         self.changed.notify_all();
     }
@@ -159,10 +202,13 @@ impl Work {
     /// Makes the next segment: of a file that was dropped, if there is one that is large enough.
     fn make(&self, bytes: u64) -> Result<Spare, DiskError> {
         let _no_file_comes_or_goes = self.recycled.lock().unwrap_or_else(PoisonError::into_inner);
-        match prepare::reuse(&*self.disk, &self.dir, bytes)? {
-            Some(spare) => Ok(spare),
-            None => prepare::spare(&*self.disk, &self.dir, bytes),
-        }
+        let made = match prepare::reuse(&*self.disk, &self.dir, bytes) {
+            Ok(None) => prepare::spare(&*self.disk, &self.dir, bytes),
+            Ok(Some(spare)) => Ok(spare),
+            Err(error) => Err(error),
+        };
+        self.blocked.store(made.is_err(), Ordering::Relaxed);
+        made
     }
 
     /// Keeps the file of a dropped segment for reuse, if there is not enough of that already. Says whether it did: the file

@@ -39,8 +39,13 @@ pub struct Log {
     /// The newest durable frame is vouched for by no later one.
     pub(crate) unmarked: bool,
     pub(crate) mark_frame: FrameBuilder,
+    /// What the last write found.
+    pub(crate) last_space: Space,
     pub(crate) _lock: Box<dyn Guard>,
 }
+
+/// At most so much of what is prepared is kept for frames that may not be refused; a quarter of a small segment is enough.
+const KEPT_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// The segment being written.
 #[derive(Debug)]
@@ -186,11 +191,42 @@ impl Log {
     /// A next segment that could not be made is tried again: the rest of this one is the reserve until it can.
     pub fn space(&self) -> Space {
         let free_bytes = self.shared.disk.free_bytes(&self.shared.dir).unwrap_or(u64::MAX);
-        let is_blocked = self.keeper.is_blocked();
-        if is_blocked {
+        if self.keeper.is_blocked() {
             self.keeper.prepare(self.options.segment_bytes(self.active.generation + 1));
         }
-        Space { free_bytes, reserve_bytes: self.options.reserve_bytes, is_blocked }
+        Space { free_bytes, reserve_bytes: self.options.reserve_bytes, is_blocked: self.keeper.is_blocked() }
+    }
+
+    /// Returns what the last write found of the room on the log's disk.
+    pub fn last_space(&self) -> Space {
+        self.last_space
+    }
+
+    /// Returns how many bytes of frames can be written for certain, whatever becomes of the disk meanwhile: into what is
+    /// prepared, less what is kept for frames that may not be refused.
+    pub fn sure_bytes(&self) -> u64 {
+        let rest = self.active.prepared.saturating_sub(self.active.offset);
+        let next = self.keeper.ready_bytes().saturating_sub(HEADER_BLOCK);
+        // Whatever does not fit into the rest goes into the next one, as it came.
+        rest.max(next).saturating_sub(self.kept_bytes())
+    }
+
+    /// Sees to it that so many bytes of frames can be written for certain: waits for the next segment, or makes it now.
+    ///
+    /// # Errors
+    /// When it can not be made. Nothing was written, and the log goes on.
+    pub fn secure(&mut self, bytes: u64) -> Result<(), DiskError> {
+        if bytes <= self.sure_bytes() {
+            return Ok(());
+        }
+        let needed = bytes.saturating_add(self.kept_bytes() + HEADER_BLOCK);
+        let usual = self.options.segment_bytes(self.active.generation + 1);
+        self.keeper.secure(usual.max(needed.next_multiple_of(HEADER_BLOCK)))
+    }
+
+    /// What is kept of prepared segments for frames that may not be refused.
+    fn kept_bytes(&self) -> u64 {
+        (self.active.prepared / 4).min(KEPT_BYTES_MAX)
     }
 
     fn check_alive(&self) -> Result<(), AppendError> {
@@ -237,9 +273,7 @@ impl Log {
         self.next_position = header.next_position();
         self.unsynced = true;
         self.unmarked = true;
-        if self.active.offset > self.active.prepared / 4 {
-            self.keeper.prepare(self.options.segment_bytes(self.active.generation + 1));
-        }
+        self.prepare_next();
         Ok(Written {
             first_position: header.first_position,
             last_position: header.last_position,
@@ -247,13 +281,22 @@ impl Log {
         })
     }
 
+    /// Asks for the next segment once a part of this one is used.
+    pub(crate) fn prepare_next(&self) {
+        if self.active.offset > self.active.prepared / 4 {
+            self.keeper.prepare(self.options.segment_bytes(self.active.generation + 1));
+        }
+    }
+
     /// Sees to it that a frame of so many bytes can be written at `active.offset`.
     fn make_room(&mut self, bytes: u64, essential: bool) -> Result<(), AppendError> {
         let space = self.space();
+        self.last_space = space;
         if !essential && space.is_low() {
             return Err(space.full());
         }
-        let seal = self.active.has_records && self.shared.take_seal_request();
+        // A fresh segment that was only asked for waits until one can be made.
+        let seal = self.active.has_records && !space.is_blocked && self.shared.take_seal_request();
         if !seal && self.active.offset + bytes <= self.active.prepared {
             return Ok(());
         }

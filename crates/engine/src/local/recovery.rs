@@ -20,7 +20,7 @@ use super::housekeeper::Housekeeper;
 use super::index::{self, Identity, Index, IndexFile, MemoryIndex, Totals};
 use super::inventory::{Found, Inventory};
 use super::keeper::Keeper;
-use super::log::{Active, Log, install};
+use super::log::{Active, Log, Space, install};
 use super::newest::{Newest, add, start_of, walk};
 use super::options::Options;
 use super::prepare;
@@ -412,6 +412,7 @@ impl Opening {
         }
         *shared.bases() = self.bases;
         let shared = Arc::new(shared);
+        let reserve_bytes = self.options.reserve_bytes;
         let log = Log {
             housekeeper: Housekeeper::new(shared.clone(), keeper.work.clone()),
             shared,
@@ -424,8 +425,10 @@ impl Opening {
             unsynced: false,
             unmarked: !is_marked && active_has_records,
             mark_frame: FrameBuilder::new(),
+            last_space: Space { free_bytes: u64::MAX, reserve_bytes, is_blocked: false },
             _lock: lock,
         };
+        log.prepare_next();
         Ok((log, recovered))
     }
 }

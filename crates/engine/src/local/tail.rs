@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::disk::{Disk, DiskFile, read_full, write_all};
+use super::disk::{Access, Disk, DiskFile, read_full, write_all};
 use super::error::{DiskError, Doing};
 use super::prepare::write_zeros;
 use super::scan::{Scanned, Tail};
@@ -74,7 +74,36 @@ fn put_aside(
     let number = copies.last().map_or(1, |(number, _)| number + 1);
     let copy = dir.join(format!("{stem}{}{}-{number}", name::TAIL, tail.start));
     let temporary = name::temporary(&copy);
-    let file = disk.create(&temporary).doing("creating", &temporary)?;
+    let spare = dir.join(name::SPARE);
+    let copied = disk.create(&temporary).doing("creating", &temporary);
+    let from = match copied.and_then(|file| copy_tail(&*file, &temporary, path, tail, window)) {
+        Ok(()) => temporary,
+        // A full disk: the file that was to be the next segment has blocks of its own. The next one waits for room.
+        Err(error) if error.is_full() => {
+            tracing::warn!(error = %error, "there is no room for a copy of the torn tail; it takes the next segment's place");
+            let _ = disk.unlink(&temporary);
+            let file = disk.open(&spare, Access::ReadWrite).map_err(|_| error)?;
+            copy_tail(&*file, &spare, path, tail, window)?;
+            spare
+        }
+        Err(error) => return Err(error),
+    };
+    disk.rename(&from, &copy).doing("renaming", &from)?;
+    for (_, oldest) in copies.iter().rev().skip(COPIES_MAX - 1) {
+        let oldest = dir.join(oldest);
+        disk.unlink(&oldest).doing("removing", &oldest)?;
+    }
+    disk.sync_dir(dir).doing("syncing", dir)?;
+    Ok(Cut { file: path.to_owned(), offset: tail.start, bytes: tail.end - tail.start, copy })
+}
+
+fn copy_tail(
+    to: &dyn DiskFile,
+    to_path: &Path,
+    path: &Path,
+    tail: Tail,
+    window: &mut Window,
+) -> Result<(), DiskError> {
     let mut at = tail.start;
     while at < tail.end {
         let length = ((tail.end - at) as usize).min(STEP);
@@ -82,17 +111,10 @@ fn put_aside(
         if bytes.is_empty() {
             break;
         }
-        write_all(&*file, at - tail.start, bytes).doing("writing", &temporary)?;
+        write_all(to, at - tail.start, bytes).doing("writing", to_path)?;
         at += bytes.len() as u64;
     }
-    file.fdatasync().doing("syncing", &temporary)?;
-    disk.rename(&temporary, &copy).doing("renaming", &temporary)?;
-    for (_, oldest) in copies.iter().rev().skip(COPIES_MAX - 1) {
-        let oldest = dir.join(oldest);
-        disk.unlink(&oldest).doing("removing", &oldest)?;
-    }
-    disk.sync_dir(dir).doing("syncing", dir)?;
-    Ok(Cut { file: path.to_owned(), offset: tail.start, bytes: tail.end - tail.start, copy })
+    to.fdatasync().doing("syncing", to_path)
 }
 
 /// Compares cache and device from where nothing is vouched for, and writes the device's bytes over what differs.

@@ -15,6 +15,7 @@ use crate::engine::{
 };
 use crate::housekeeping::{Frozen, Housekeeping};
 use crate::local;
+use crate::room::{Room, Space};
 
 /// A local log that was opened.
 pub struct Opened {
@@ -72,7 +73,13 @@ fn open_local(
     options: local::Options,
 ) -> Result<(LocalEngine, local::Recovered), local::OpenError> {
     let (log, recovered) = local::Log::open(dir, options, Arc::new(codec::describe))?;
-    let engine = LocalEngine { log, frame: local::FrameBuilder::new(), encoder: codec::Encoder::default() };
+    let engine = LocalEngine {
+        log,
+        frame: local::FrameBuilder::new(),
+        encoder: codec::Encoder::default(),
+        room: Arc::default(),
+    };
+    engine.is_space_low();
     Ok((engine, recovered))
 }
 
@@ -89,6 +96,15 @@ struct LocalEngine {
     log: local::Log,
     frame: local::FrameBuilder,
     encoder: codec::Encoder,
+    room: Arc<Room>,
+}
+
+impl LocalEngine {
+    fn follow_room(&self, space: local::Space, has_no_room: bool) {
+        let local::Space { free_bytes, reserve_bytes, .. } = space;
+        let is_low = has_no_room || space.is_low();
+        self.room.set(self.log.sure_bytes(), Space { free_bytes, reserve_bytes, is_low });
+    }
 }
 
 impl Engine for LocalEngine {
@@ -103,7 +119,11 @@ impl Engine for LocalEngine {
                 .add(&mut self.frame, recorded, slice_end)
                 .map_err(|error| AppendError::Refused(Box::new(error)))?;
         }
-        self.log.write(&mut self.frame).map_err(append_error)?;
+        let written = self.log.write(&mut self.frame);
+        let has_no_room =
+            matches!(written, Err(local::AppendError::Full { .. } | local::AppendError::NoSegment(_)));
+        self.follow_room(self.log.last_space(), has_no_room);
+        written.map_err(append_error)?;
         Ok(())
     }
 
@@ -116,7 +136,25 @@ impl Engine for LocalEngine {
     }
 
     fn is_space_low(&self) -> bool {
-        self.log.space().is_low()
+        let space = self.log.space();
+        self.follow_room(space, false);
+        space.is_low()
+    }
+
+    fn room(&self) -> Arc<Room> {
+        self.room.clone()
+    }
+
+    fn make_room(&mut self, bytes: u64) -> bool {
+        let made = self.log.secure(bytes);
+        self.is_space_low();
+        match made {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::warn!(error = %error, cause = ?error.source, bytes, "there is no room for publishes");
+                false
+            }
+        }
     }
 
     fn reader(&self) -> Arc<dyn Reader> {
@@ -132,6 +170,9 @@ fn append_error(error: local::AppendError) -> AppendError {
     match error {
         local::AppendError::Broken(_) | local::AppendError::Poisoned { .. } => {
             AppendError::Broken(Box::new(error))
+        }
+        local::AppendError::Full { .. } | local::AppendError::NoSegment(_) => {
+            AppendError::NoRoom(Box::new(error))
         }
         definite => AppendError::Refused(Box::new(definite)),
     }

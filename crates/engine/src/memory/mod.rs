@@ -17,6 +17,7 @@ use crate::engine::{
 use crate::housekeeping::{BaseInfo, Frozen, Housekeeping};
 use crate::local::Run;
 use crate::local_engine::weight;
+use crate::room::Room;
 
 /// Facts in memory. Clones share them, so a new engine over a clone finds what was synced: a restart.
 #[derive(Clone, Debug, Default)]
@@ -116,6 +117,14 @@ impl Engine for Memory {
 
     fn is_space_low(&self) -> bool {
         false
+    }
+
+    fn room(&self) -> Arc<Room> {
+        Arc::default()
+    }
+
+    fn make_room(&mut self, _bytes: u64) -> bool {
+        true
     }
 
     fn reader(&self) -> Arc<dyn Reader> {

@@ -12,11 +12,15 @@ use cantus_core::subscription::retry::{Class, Failure, Policy};
 use cantus_core::subscription::{Action, AfterDeadLetter, Order, Place, Subscription, SubscriptionId};
 use cantus_core::topic::{Pattern, Topic, TopicName};
 use cantus_core::{Refusal, Span, Text, hash};
+use cantus_engine::local::Options;
 use cantus_engine::{Checkpoint, Engine, Memory, MemoryCheckpoint};
 use cantus_runtime::housekeeping::Settings;
 use cantus_runtime::{
-    Answering, Config, Draft, Handle, MachineTime, Parts, Publishing, PulledEvent, Runtime, TimeSource, Wire,
+    Answering, Config, Draft, Failed, Handle, MachineTime, Parts, Publishing, PulledEvent, Runtime,
+    TimeSource, Wire,
 };
+
+use crate::crowded::Crowded;
 
 /// A wire format of one's own: the runtime knows none.
 pub(crate) struct Plain;
@@ -78,6 +82,13 @@ pub(crate) fn event(id: &str) -> Arc<Event> {
     })
 }
 
+/// An event with so many bytes of payload.
+pub(crate) fn large(id: &str, bytes: usize) -> Arc<Event> {
+    let text = format!("\"{}\"", "x".repeat(bytes));
+    let data = Some(Data { form: Form::Json, bytes: Payload(Bytes::from(text)) });
+    Arc::new(Event { data, ..Event::clone(&event(id)) })
+}
+
 /// An event with a key.
 pub(crate) fn keyed(id: &str, key: &str) -> Arc<Event> {
     Arc::new(Event { partition_key: Some(Text::from(key)), ..Event::clone(&event(id)) })
@@ -113,6 +124,8 @@ pub(crate) enum Disk {
     Memory(Memory, MemoryCheckpoint),
     /// The local engine in a folder.
     Folder(Arc<tempfile::TempDir>),
+    /// The same, on a disk that takes nothing more while it is told not to.
+    Crowded(Arc<tempfile::TempDir>, Arc<Crowded>),
 }
 
 impl Default for Disk {
@@ -128,20 +141,31 @@ impl Disk {
         Disk::Folder(Arc::new(tempfile::tempdir().expect("a temporary folder")))
     }
 
+    pub(crate) fn crowded() -> (Self, Arc<Crowded>) {
+        let crowded = Arc::new(Crowded::default());
+        let folder = Arc::new(tempfile::tempdir().expect("a temporary folder"));
+        (Disk::Crowded(folder, crowded.clone()), crowded)
+    }
+
     fn open(&self) -> (Box<dyn Engine>, Box<dyn Checkpoint>) {
-        match self {
-            Disk::Memory(memory, checkpoint) => (Box::new(memory.clone()), Box::new(checkpoint.clone())),
-            Disk::Folder(folder) => {
-                let options = cantus_engine::local::Options {
-                    segment_bytes_first: 64 * 1024,
-                    segment_bytes_max: 256 * 1024,
-                    reserve_bytes: 0,
-                    ..cantus_engine::local::Options::default()
-                };
-                let opened = cantus_engine::open(folder.path(), options).expect("the log opens");
-                (opened.engine, opened.checkpoint)
+        let mut options = Options {
+            segment_bytes_first: 64 * 1024,
+            segment_bytes_max: 256 * 1024,
+            reserve_bytes: 0,
+            ..Options::default()
+        };
+        let folder = match self {
+            Disk::Memory(memory, checkpoint) => {
+                return (Box::new(memory.clone()), Box::new(checkpoint.clone()));
             }
-        }
+            Disk::Folder(folder) => folder,
+            Disk::Crowded(folder, crowded) => {
+                options.disk = crowded.clone();
+                folder
+            }
+        };
+        let opened = cantus_engine::open(folder.path(), options).expect("the log opens");
+        (opened.engine, opened.checkpoint)
     }
 }
 
@@ -213,6 +237,10 @@ impl Given {
     }
 
     pub(crate) async fn publish(&self, events: &[Arc<Event>]) -> Vec<bool> {
+        self.try_publish(events).await.expect("events are accepted")
+    }
+
+    pub(crate) async fn try_publish(&self, events: &[Arc<Event>]) -> Result<Vec<bool>, Failed> {
         let drafts = events.iter().map(|event| Draft { event: event.clone(), content: hash::of(&event.id) });
         let publishing = Publishing {
             drafts: drafts.collect(),
@@ -221,8 +249,8 @@ impl Given {
             agent: None,
             idempotency: None,
         };
-        let (receipts, _) = self.handle.publish(publishing).await.expect("events are accepted");
-        receipts.iter().map(|receipt| receipt.duplicate).collect()
+        let (receipts, _) = self.handle.publish(publishing).await?;
+        Ok(receipts.iter().map(|receipt| receipt.duplicate).collect())
     }
 
     /// Waits for exactly so many deliveries.

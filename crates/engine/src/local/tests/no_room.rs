@@ -5,8 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::given::{append_numbered, describe};
+use super::given::{append_numbered, describe, open};
 use crate::local::disk::{Access, Disk, DiskFile, Locked};
+use crate::local::model_disk::{Faults, ModelDisk};
 use crate::local::{FrameBuilder, Log, Options, RealDisk};
 
 /// The disk of this machine, which takes no new file while it is told not to.
@@ -88,6 +89,48 @@ fn a_segment_that_can_not_be_made_makes_space_low_before_the_last_one_ends_and_u
         std::thread::yield_now();
     }
     append_numbered(&mut log, 1000, 2000);
+}
+
+#[test]
+fn a_start_without_room_for_the_next_segment_finds_that_out_before_anything_is_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = Arc::new(Crowded::default());
+    let options = Options {
+        segment_bytes_first: 1 << 20,
+        segment_bytes_max: 1 << 20,
+        reserve_bytes: 0,
+        disk: disk.clone(),
+        ..Options::default()
+    };
+    let (mut log, _) = Log::open(dir.path(), options.clone(), Arc::new(describe)).unwrap();
+    disk.is_full.store(true, Ordering::Relaxed);
+    while !log.space().is_low() {
+        write_from_the_reserve(&mut log);
+    }
+    drop(log);
+    let (mut log, _) = Log::open(dir.path(), options, Arc::new(describe)).unwrap();
+    while !log.space().is_low() {
+        std::thread::yield_now();
+    }
+    let room = log.sure_bytes();
+    log.secure(room).expect("what is prepared is sure");
+    assert!(log.secure(room + 1).is_err(), "the rest is kept for what may not be refused");
+    disk.is_full.store(false, Ordering::Relaxed);
+    log.secure(10 << 20).expect("a segment is made as large as it is asked for");
+    append_numbered(&mut log, 40, 60_000);
+}
+
+#[test]
+fn a_segment_that_is_too_large_to_be_made_leaves_the_one_that_is_there() {
+    let disk = ModelDisk::default();
+    let (mut log, _) = open(&disk);
+    log.secure(log.sure_bytes() + 1).unwrap();
+    let room = log.sure_bytes();
+    disk.set_faults(Faults { bytes_max: Some(disk.used_bytes() + 10_000), ..Faults::default() });
+    assert!(log.secure(1 << 20).is_err());
+    assert_eq!(log.sure_bytes(), room);
+    assert!(!log.space().is_low(), "most fits all the same");
+    append_numbered(&mut log, 20, 1_000);
 }
 
 fn write_from_the_reserve(log: &mut Log) {

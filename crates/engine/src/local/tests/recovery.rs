@@ -6,7 +6,7 @@ use super::given::{
     DIR, Seen, append, append_numbered, describe, frame_offsets, numbered, open, open_accepting, read_all,
     segments, try_open, write,
 };
-use crate::local::model_disk::ModelDisk;
+use crate::local::model_disk::{Faults, ModelDisk};
 use crate::local::{Cause, Disk, OpenError, ReadError, verify};
 
 fn newest(disk: &ModelDisk) -> PathBuf {
@@ -37,6 +37,28 @@ fn a_torn_tail_is_copied_aside_and_cut_and_its_positions_are_given_again() {
     assert_eq!(append(&mut log, &[b"in its place"]), 2);
     drop(log);
     assert_eq!(open(&disk).1.cut, None);
+}
+
+#[test]
+fn on_a_full_disk_a_torn_tail_is_put_aside_in_the_place_of_the_next_segment() {
+    let disk = ModelDisk::default();
+    let (mut log, _) = open(&disk);
+    append(&mut log, &[b"synced"]);
+    log.secure(log.sure_bytes() + 1).unwrap();
+    write(&mut log, &[b"torn, never synced"]).unwrap();
+    drop(log);
+    let segment = newest(&disk);
+    let at = frame_offsets(&disk.contents(&segment).unwrap())[1];
+    flip(&disk, &segment, at + 100);
+    let torn = disk.contents(&segment).unwrap()[at..].to_vec();
+    disk.set_faults(Faults { bytes_max: Some(disk.used_bytes()), ..Faults::default() });
+    let (mut log, recovered) = open(&disk);
+    let cut = recovered.cut.unwrap();
+    assert_eq!(disk.contents(&cut.copy).unwrap()[..cut.bytes as usize], torn[..cut.bytes as usize]);
+    assert_eq!(append(&mut log, &[b"in its place"]), 2);
+    disk.set_faults(Faults::default());
+    append_numbered(&mut log, 20, 1_000);
+    assert_eq!(read_all(&log.reader()).len(), 22);
 }
 
 #[test]
