@@ -41,6 +41,8 @@ pub enum Command {
     Apply(Box<Apply>),
     /// A command that somebody gave by a call that operates or defines: it leaves an entry in the audit.
     Audited(Box<Audited>),
+    /// Somebody takes a copy of everything. It changes nothing, and who took it is told.
+    TakeBackup,
     /// Events are published, all or none.
     Publish(Box<Publish>),
     /// An agent registers itself.

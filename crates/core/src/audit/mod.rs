@@ -2,7 +2,8 @@
 //!
 //! An entry holds the hash of the one before it and its own, so that one that was changed, left out or put in shows.
 //! Read `chain`, then `told` (what an entry says was so before and is so after). The entry itself is the fact
-//! `CallAudited`. What was refused changed nothing and leaves no entry.
+//! `CallAudited`. What was refused changed nothing and leaves no entry; a backup
+//! changes nothing and leaves one, of no facts, before its first byte goes.
 
 mod chain;
 mod told;

@@ -31,13 +31,14 @@ pub(super) fn decide(view: &View<'_>, command: &Command) -> Decided {
         Command::Apply(apply) => super::install::apply(view, apply),
         Command::Audited(audited) => {
             let (mut facts, answer) = decide(view, &audited.command)?;
-            // What changes nothing leaves no entry.
-            if !facts.is_empty() {
+            // What changes nothing leaves no entry, but for what takes everything away.
+            if !facts.is_empty() || matches!(audited.command, Command::TakeBackup) {
                 let entry = crate::audit::entry(view, audited, &facts);
                 facts.push(Fact::from(entry));
             }
             Ok((facts, answer))
         }
+        Command::TakeBackup => Ok((Vec::new(), Answer::Done)),
         Command::Publish(publish) => {
             let published = publish::decide(view, publish, publish::Origin::default())?;
             let answer = Answer::Published { receipts: published.receipts, replayed: published.replayed };

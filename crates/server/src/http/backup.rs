@@ -10,6 +10,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use cantus_api::archive::{BLOCK, Member};
 use cantus_api::error::{Code, Problem};
+use cantus_core::command::Command;
 use cantus_engine::{Housekeeping, HousekeepingError, Links};
 use http::StatusCode;
 use hyper::body::Frame;
@@ -39,6 +40,8 @@ async fn backup(call: Call) -> Answered {
         let detail = "this server keeps nothing that could be backed up";
         return Err(Box::new(Problem::new(Code::NotAvailableYet, detail)));
     };
+    // Who took everything is written down before anything is taken.
+    super::subscriptions::submit(&call.app, Command::TakeBackup).await?;
     let log = call.app.handle.log();
     let aside = Aside(folder.join(ulid::Ulid::generate().to_string()));
     let made = tokio::task::spawn_blocking(move || copy(log.as_ref(), aside)).await;
