@@ -104,6 +104,40 @@ fn a_backup_that_was_changed_is_not_restored() {
 }
 
 #[test]
+fn a_damaged_log_is_repaired_by_keeping_the_damaged_file_aside_and_readers_are_shown_what_is_missing() {
+    let mut server = Server::start(None);
+    for n in 0..6 {
+        assert!(publish(&server, &format!("e-{n}")));
+    }
+    let before = ids(&server);
+    server.kill();
+    let log = server.dir.path().join(".cantus/log");
+    let segment = std::fs::read_dir(&log).expect("a log").flatten().map(|entry| entry.path());
+    let segment = segment.into_iter().find(|path| path.extension().is_some_and(|it| it == "segment"));
+    let segment = segment.expect("a segment");
+    let mut bytes = std::fs::read(&segment).expect("it is read");
+    let damaged = bytes.windows(3).position(|window| window == b"e-2").expect("the event is in it");
+    bytes[damaged] ^= 0x40;
+    std::fs::write(&segment, &bytes).expect("it is written");
+    let data_dir = server.dir.path().join(".cantus").display().to_string();
+    let refused = server.cli(&["dev", "--port", "0", "--data-dir", &data_dir]);
+    assert_eq!(refused.status.code(), Some(1), "what was acknowledged is not dropped without a word");
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("cantus log verify"), "and it says what to do");
+
+    let told = server.json(&["log", "repair", "--quarantine", "--data-dir", &data_dir]);
+    assert_eq!(told["lost"].as_array().map(Vec::len), Some(1), "{told}");
+    let aside = told["aside"][0].as_str().expect("a file is kept aside");
+    assert_eq!(std::fs::read(aside).expect("it is there"), bytes, "as it was");
+    server.begin();
+    let after = ids(&server);
+    assert!(after.is_subset(&before) && !after.contains("e-2"), "{after:?}");
+    assert!(after.contains("e-0") && after.contains("e-5"), "what can be read is there: {after:?}");
+    let page = server.get("/v1/topics/tasks/events?since=start&limit=1000");
+    assert_eq!(page["gaps"][0]["reason"], "damaged", "{page}");
+    assert!(publish(&server, "later"), "and it goes on");
+}
+
+#[test]
 fn an_erased_payload_is_in_no_file_once_the_erasure_is_done() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let server = Server::start(Some(&file(folder.path(), FILE)));

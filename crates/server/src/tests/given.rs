@@ -6,10 +6,12 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use cantus_api::definition::{Definitions, Permission, Sandbox};
+use cantus_core::Span;
 use cantus_core::coordinator::Limits;
 use cantus_engine::local;
 use cantus_runtime::delivery::webhook::WebhookSettings;
-use cantus_runtime::{Config, Runtime};
+use cantus_runtime::housekeeping::Settings;
+use cantus_runtime::{Config, MachineTime, Runtime, TimeSource};
 use http::{HeaderMap, Method, Request};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
@@ -110,6 +112,22 @@ impl Server {
         server
     }
 
+    /// The same as a dev server that keeps house when it is asked to, with a time of its own.
+    pub(super) async fn keeping(definitions: Value, time: Arc<dyn TimeSource>) -> Server {
+        let options = ServerOptions::dev("127.0.0.1:4777".parse().unwrap());
+        let webhooks = settings(&options);
+        let house = Settings {
+            every: Duration::from_secs(24 * 3600),
+            hold_age: Span::hours(24),
+            share: 100,
+            ..Settings::default()
+        };
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        let server = Server::start_in(folder, options, webhooks, Some(house), time).await;
+        server.install(definitions).await;
+        server
+    }
+
     async fn start(folder: Arc<tempfile::TempDir>, options: ServerOptions) -> Server {
         let webhooks = settings(&options);
         Server::start_with(folder, options, webhooks).await
@@ -119,6 +137,16 @@ impl Server {
         folder: Arc<tempfile::TempDir>,
         options: ServerOptions,
         webhooks: WebhookSettings,
+    ) -> Server {
+        Server::start_in(folder, options, webhooks, None, Arc::new(MachineTime)).await
+    }
+
+    async fn start_in(
+        folder: Arc<tempfile::TempDir>,
+        options: ServerOptions,
+        webhooks: WebhookSettings,
+        housekeeping: Option<Settings>,
+        time: Arc<dyn TimeSource>,
     ) -> Server {
         let log = local::Options {
             segment_bytes_first: 64 * 1024,
@@ -134,8 +162,8 @@ impl Server {
             wire: Arc::new(CloudEvents { limits: options.limits }),
             exec: None,
             observer: options.observation.clone(),
-            housekeeping: None,
-            time: std::sync::Arc::new(cantus_runtime::MachineTime),
+            housekeeping,
+            time,
             webhooks: Some(webhooks),
             on_broken: Box::new(|reason| panic!("{reason}")),
         };
@@ -143,6 +171,17 @@ impl Server {
         let app = App::new(runtime.handle(), options.clone());
         let router = crate::http::router(app.clone());
         Server { app, router, runtime: Some(runtime), folder, options }
+    }
+
+    /// Changes a bit of the first record on the disk, behind everybody's back.
+    pub(super) fn rot_of_the_oldest_segment(&self) {
+        let names = std::fs::read_dir(self.folder.path().join("log")).unwrap();
+        let paths = names.map(|entry| entry.unwrap().path());
+        let segments = paths.filter(|path| path.extension().is_some_and(|it| it == "segment"));
+        let oldest = segments.min().expect("there is a segment");
+        let mut bytes = std::fs::read(&oldest).unwrap();
+        bytes[4096 + 100] ^= 1;
+        std::fs::write(&oldest, bytes).unwrap();
     }
 
     pub(super) async fn install(&self, definitions: Value) {
@@ -208,7 +247,7 @@ impl Server {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
-        let text = String::from_utf8(body.to_vec()).unwrap();
+        let text = String::from_utf8_lossy(&body).into_owned();
         Reply { status: parts.status.as_u16(), headers: parts.headers, text }
     }
 

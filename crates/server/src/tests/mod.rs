@@ -10,6 +10,7 @@ mod flowing;
 mod given;
 mod guarding;
 mod hooks;
+mod keeping;
 mod operating;
 mod publishing;
 mod reading;
