@@ -10,10 +10,11 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::checksum::{Seed, crc_plain};
+use super::checksum::Seed;
 use super::disk::{Access, Disk, DiskFile, is_unreadable, read_full, read_full_device, write_all};
 use super::error::{DiskError, Doing};
 use super::fields::{Fields, Put, put_varint};
+use super::header_block;
 use super::segment::{HEADER_BLOCK, name};
 use super::window::Source;
 
@@ -84,39 +85,23 @@ pub enum BaseError {
 
 impl BaseHeader {
     fn to_block(self) -> Vec<u8> {
-        let mut block = vec![0; HEADER_BLOCK as usize];
-        Put::new(&mut block)
-            .bytes(MAGIC)
-            .u16(VERSION)
-            .u16(0)
-            .u32(0) // The tenant field, reserved.
-            .u64(self.log_id)
-            .u64(self.reached)
-            .u64(self.number)
-            .u64(self.log_time_ms)
-            .u64(self.rows)
-            .u64(self.blocks)
-            .u64(self.bytes);
-        let crc = crc_plain(&block[..block.len() - 4]);
-        Put::new(&mut block[HEADER_BLOCK as usize - 4..]).u32(crc);
-        block
+        header_block::made(MAGIC, VERSION, |put| {
+            put.u64(self.log_id)
+                .u64(self.reached)
+                .u64(self.number)
+                .u64(self.log_time_ms)
+                .u64(self.rows)
+                .u64(self.blocks)
+                .u64(self.bytes);
+        })
     }
 
     /// The version is looked at before the checksum; `Err` is an unknown one.
     fn read(block: &[u8]) -> Option<Result<Self, u16>> {
-        let (content, crc) = block.split_at_checked(HEADER_BLOCK as usize - 4)?;
-        let mut fields = Fields::new(content);
-        if fields.bytes(8)? != MAGIC {
-            return None;
-        }
-        match fields.u16()? {
-            VERSION => {}
-            version => return Some(Err(version)),
-        }
-        if Fields::new(crc).u32()? != crc_plain(content) {
-            return None;
-        }
-        let (_flags, _tenant) = (fields.u16()?, fields.u32()?);
+        let mut fields = match header_block::fields(block, MAGIC, VERSION)? {
+            Ok(fields) => fields,
+            Err(version) => return Some(Err(version)),
+        };
         Some(Ok(Self {
             log_id: fields.u64()?,
             reached: fields.u64()?,

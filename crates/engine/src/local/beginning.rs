@@ -3,10 +3,9 @@
 
 use std::path::Path;
 
-use super::checksum::crc_plain;
 use super::disk::{Access, Disk, is_unreadable, read_full, write_all};
 use super::error::{DiskError, Doing, OpenError};
-use super::fields::{Fields, Put};
+use super::header_block;
 use super::removed::Run;
 use super::segment::{HEADER_BLOCK, name};
 
@@ -35,38 +34,22 @@ impl Beginning {
         if let Some(removed) = &self.run {
             removed.write(&mut run);
         }
-        let mut block = vec![0; HEADER_BLOCK as usize];
-        Put::new(&mut block)
-            .bytes(MAGIC)
-            .u16(VERSION)
-            .u16(0)
-            .u32(0) // The tenant field, reserved.
-            .u64(self.log_id)
-            .u64(self.first_position)
-            .u64(self.chain)
-            .u64(self.run.as_ref().map_or(0, |run| run.first))
-            .u32(run.len() as u32)
-            .bytes(&run);
-        let crc = crc_plain(&block[..block.len() - 4]);
-        Put::new(&mut block[HEADER_BLOCK as usize - 4..]).u32(crc);
-        block
+        header_block::made(MAGIC, VERSION, |put| {
+            put.u64(self.log_id)
+                .u64(self.first_position)
+                .u64(self.chain)
+                .u64(self.run.as_ref().map_or(0, |run| run.first))
+                .u32(run.len() as u32)
+                .bytes(&run);
+        })
     }
 
     /// The version is looked at before the checksum; `Err` is an unknown one.
     fn read_block(block: &[u8]) -> Option<Result<Self, u16>> {
-        let (content, crc) = block.split_at_checked(HEADER_BLOCK as usize - 4)?;
-        let mut fields = Fields::new(content);
-        if fields.bytes(8)? != MAGIC {
-            return None;
-        }
-        match fields.u16()? {
-            VERSION => {}
-            version => return Some(Err(version)),
-        }
-        if Fields::new(crc).u32()? != crc_plain(content) {
-            return None;
-        }
-        let (_flags, _tenant) = (fields.u16()?, fields.u32()?);
+        let mut fields = match header_block::fields(block, MAGIC, VERSION)? {
+            Ok(fields) => fields,
+            Err(version) => return Some(Err(version)),
+        };
         let (log_id, first_position, chain) = (fields.u64()?, fields.u64()?, fields.u64()?);
         let (run_first, run_bytes) = (fields.u64()?, fields.u32()?);
         let run = fields.bytes(run_bytes as usize)?;

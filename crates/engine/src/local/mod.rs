@@ -18,6 +18,7 @@ mod disk;
 mod error;
 mod fields;
 mod frame;
+mod header_block;
 mod housekeeper;
 mod index;
 mod inventory;
