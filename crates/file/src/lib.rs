@@ -26,6 +26,7 @@ mod source;
 mod suggest;
 mod yaml;
 
+pub use check::{SchemaProblem, schema_problem};
 pub use diagnostic::{Diagnostic, Severity};
 pub use environment::Environment;
 pub use load::{Loaded, Loader, Rejected};

@@ -3,15 +3,19 @@
 //! An admitted event carries the version of the definitions it was checked against; the core refuses it as stale when
 //! they have changed meanwhile, and it is checked again.
 
+mod schema;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use cantus_core::command::Admitted;
-use cantus_core::event::{Event, EventSubject, Form, Kind};
-use cantus_core::filter::{Filter, Subject};
+use cantus_core::event::{Event, EventSubject, Kind};
+use cantus_core::filter::Filter;
 use cantus_core::subscription::SubscriptionId;
 use cantus_core::topic::{Pattern, Validation};
 use cantus_core::{Refusal, State, Text, hash};
+
+use self::schema::Compiled;
 
 /// An event before the door: all its blanks are filled.
 #[derive(Clone, Debug)]
@@ -45,7 +49,7 @@ struct TopicSchemas {
 #[derive(Clone)]
 struct TypeSchema {
     json: Text,
-    compiled: Arc<Result<jsonschema::Validator, String>>,
+    compiled: Arc<Result<Compiled, String>>,
 }
 
 /// A subscription that may take commands. Taken over by the next version as well: one of ten thousand that changes does not make
@@ -86,8 +90,10 @@ impl Definitions {
             let by_type = topic.definition.schemas.iter().map(|schema| {
                 let same = known.and_then(|known| known.by_type.get(&schema.event_type));
                 let same = same.filter(|same| same.json == schema.json).cloned();
-                let made =
-                    || TypeSchema { json: schema.json.clone(), compiled: Arc::new(compile(&schema.json)) };
+                let made = || TypeSchema {
+                    json: schema.json.clone(),
+                    compiled: Arc::new(Compiled::new(&schema.json)),
+                };
                 (schema.event_type.clone(), same.unwrap_or_else(made))
             });
             let by_type = by_type.collect();
@@ -130,7 +136,7 @@ impl Definitions {
         let Some(topic) = self.schemas.get(event.topic.text()) else { return Ok(Vec::new()) };
         let Some(schema) = topic.by_type.get(&event.event_type) else { return Ok(Vec::new()) };
         let errors = match schema.compiled.as_ref() {
-            Ok(validator) => violations(validator, event),
+            Ok(compiled) => compiled.violations(event),
             Err(reason) => {
                 vec![(Text::from(""), Text::from(format!("the schema can not be used: {reason}")))]
             }
@@ -157,36 +163,6 @@ impl Definitions {
         });
         takers.map(|(id, _)| id.clone()).collect()
     }
-}
-
-/// How many violations of a schema are told.
-const VIOLATIONS_MAX: usize = 10;
-
-fn violations(validator: &jsonschema::Validator, event: &Event) -> Vec<(Text, Text)> {
-    let subject = EventSubject::new(event);
-    let data = match event.data.as_ref().map(|data| data.form) {
-        Some(Form::Json) => subject.data(),
-        Some(Form::Text | Form::Binary) => {
-            return vec![(Text::from(""), Text::from("the payload is not JSON"))];
-        }
-        None => None,
-    };
-    let null = serde_json::Value::Null;
-    let errors = validator.iter_errors(data.unwrap_or(&null)).take(VIOLATIONS_MAX);
-    errors
-        .map(|error| {
-            let message: String = error.to_string().chars().take(300).collect();
-            (Text::from(error.instance_path().to_string()), Text::from(message))
-        })
-        .collect()
-}
-
-/// Compiles a JSON Schema. Nothing is fetched: a `$ref` to another document is an error.
-fn compile(json: &str) -> Result<jsonschema::Validator, String> {
-    let schema: serde_json::Value = serde_json::from_str(json).map_err(|error| error.to_string())?;
-    let patterns = jsonschema::PatternOptions::regex().size_limit(1 << 20);
-    let options = jsonschema::options().offline().with_pattern_options(patterns);
-    options.build(&schema).map_err(|error| error.to_string())
 }
 
 /// Compiles a stored filter. It was checked when it was declared; one that an older version took and this one does

@@ -9,7 +9,8 @@ mod subscription;
 mod topic;
 mod value;
 
-pub(crate) use value::{expression_problem, filter_problem, schema_problem};
+pub use value::{SchemaProblem, schema_problem};
+pub(crate) use value::{expression_problem, filter_problem};
 
 use crate::environment::Environment;
 use crate::read::{Draft, Reader};

@@ -1,6 +1,7 @@
 //! Values that are little languages of their own: filters, expressions, JSON Schemas.
 
 use cantus_core::filter::Filter;
+use cantus_core::topic::weight::{PARTS_MAX, Room, Weight};
 use serde_json::Value;
 
 /// What is wrong with a filter.
@@ -61,17 +62,36 @@ fn offset(text: &str, line: usize, column: usize) -> usize {
 }
 
 /// What is wrong with a JSON Schema.
-pub(crate) struct SchemaProblem {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SchemaProblem {
+    /// In words.
     pub message: String,
+    /// What to do.
     pub hint: &'static str,
     /// Where in the schema, as a JSON pointer.
     pub pointer: String,
 }
 
-/// Tries to compile a JSON Schema. References are never fetched.
-pub(crate) fn schema_problem(schema: &Value) -> Option<SchemaProblem> {
-    let patterns = jsonschema::PatternOptions::regex().size_limit(1 << 20);
-    let error = jsonschema::options().offline().with_pattern_options(patterns).build(schema).err()?;
+/// Tries to compile a JSON Schema, and returns what is wrong with it. References are never fetched.
+pub fn schema_problem(schema: &Value) -> Option<SchemaProblem> {
+    let build = || {
+        let patterns = jsonschema::PatternOptions::regex().size_limit(1 << 20);
+        jsonschema::options().offline().with_pattern_options(patterns).build(schema).err()
+    };
+    let built = match Weight::of(schema).to_read() {
+        Room::Here => Some(build()),
+        Room::None => None,
+        Room::Bytes(bytes) => std::thread::scope(|scope| {
+            let thread = std::thread::Builder::new().name("schema".to_owned()).stack_size(bytes);
+            thread.spawn_scoped(scope, build).ok()?.join().ok()
+        }),
+    };
+    let Some(built) = built else {
+        let message = format!("it has more than {PARTS_MAX} parts, or they can not be read");
+        let hint = "say less of the data, or split it into events of several types";
+        return Some(SchemaProblem { message, hint, pointer: String::new() });
+    };
+    let error = built?;
     let mut message = error.to_string();
     if message.len() > 300 {
         let cut = (0..=300).rev().find(|at| message.is_char_boundary(*at)).unwrap_or(0);

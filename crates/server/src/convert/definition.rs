@@ -38,6 +38,15 @@ pub fn topic(topic: &wire::Topic, defaults: &Defaults) -> Result<Topic, Box<Prob
         let patterns = list.iter().map(|agent| AgentPattern::parse(agent.as_str()));
         patterns.collect::<Result<Vec<_>, _>>().map_err(|wrong| name(Code::TopicInvalid, &wrong))
     };
+    for (event_type, schema) in &topic.schemas {
+        if let Some(wrong) = cantus_file::schema_problem(schema) {
+            let detail =
+                format!("the schema of `{}` can not be used: {}", event_type.as_str(), wrong.message);
+            let place = format!("#/schemas/{}{}", event_type.as_str(), wrong.pointer);
+            let problem = Problem::new(Code::TopicInvalid, detail).at(place, wrong.message);
+            return Err(Box::new(problem.hint(wrong.hint)));
+        }
+    }
     Ok(Topic {
         description: topic.description.as_deref().map(Text::from),
         schemas: topic

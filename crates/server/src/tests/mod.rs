@@ -11,6 +11,7 @@ mod given;
 mod guarding;
 mod hooks;
 mod keeping;
+mod hostile;
 mod operating;
 mod publishing;
 mod reading;
