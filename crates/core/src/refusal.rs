@@ -35,6 +35,12 @@ pub enum Refusal {
         /// Which event of the batch.
         index: usize,
     },
+    /// The event was over before it came, and was not stored before.
+    #[error("`expirytime` is over already: nobody would get the event")]
+    EventExpired {
+        /// Which event of the batch.
+        index: usize,
+    },
     /// Too many causes lie before the event.
     #[error("the event would have {hops} hops, {max} are allowed")]
     LoopDetected {

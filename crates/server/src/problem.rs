@@ -74,6 +74,7 @@ pub(crate) fn of_refusal(refusal: &Refusal, place: Place) -> Box<Problem> {
         }),
         Refusal::EventIdReused { position, index, .. } => at(Code::EventIdReused, *index, "/id")
             .hint(format!("the first one is at {position}; give this one an id of its own")),
+        Refusal::EventExpired { index } => at(Code::EventExpired, *index, "/expirytime"),
         Refusal::LoopDetected { index, .. } => at(Code::LoopDetected, *index, "/hops")
             .hint("agents answer each other in a circle: let one of their filters end it"),
         Refusal::RevisionConflict { actual, .. } => plain(Code::RevisionConflict)

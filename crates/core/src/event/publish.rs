@@ -40,6 +40,13 @@ pub struct Origin {
     pub facts_before: u64,
 }
 
+impl Origin {
+    /// Tells whether a client publishes, rather than an answer or a replay.
+    fn is_clients(self) -> bool {
+        self.answers.is_none() && self.only.is_none()
+    }
+}
+
 /// Decides a publish.
 ///
 /// # Errors
@@ -178,6 +185,10 @@ impl Batch<'_> {
             }
             self.receipt(admitted, position, true, None);
             return Ok(());
+        }
+        // What was stored before it was over has been answered as that above.
+        if self.origin.is_clients() && event.expired(self.view.now.at) {
+            return Err(Stop::Refused(Refusal::EventExpired { index }));
         }
         let event = self.routed(admitted, index)?;
         let position = self.next_position();

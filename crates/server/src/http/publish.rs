@@ -13,7 +13,6 @@ use cantus_api::event::{self as wire, Reader};
 use cantus_api::receipt::PublishQuery;
 use cantus_core::agent::AgentName;
 use cantus_core::command::Idempotency;
-use cantus_core::event::Event;
 use cantus_core::topic::TopicName;
 use cantus_runtime::{Draft, Failed, Publishing};
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -121,13 +120,13 @@ async fn publish(
         let prepared = tokio::task::spawn_blocking(move || sent.prepare()).await;
         prepared.map_err(|_| Box::new(Problem::new(Code::ShuttingDown, "the server is stopping")))?
     };
-    let Prepared { drafts, open } = match prepared {
+    let Prepared { drafts, causes } = match prepared {
         Ok(prepared) => prepared,
         // The reader knows where it read.
         Err(Unfit::Read(problem)) => return Err(problem),
         Err(Unfit::Filled(problem)) => return Err(told(problem)),
     };
-    let drafts = settle(&call.app, drafts, open, place).await.map_err(told)?;
+    let drafts = settle(&call.app, drafts, causes, place).await.map_err(told)?;
     let idempotency = key.map(|key| identity(&call, &key, &headers, content_type.as_deref(), &body));
     let publishing = Publishing {
         agent: publisher(&drafts),
@@ -232,16 +231,8 @@ pub(super) fn publisher(drafts: &[Draft]) -> Option<AgentName> {
 /// Events whose blanks are filled, but for what must be looked up.
 struct Prepared {
     drafts: Vec<Draft>,
-    open: Open,
-}
-
-/// What must be looked up before events can be published.
-#[derive(Debug, Default)]
-struct Open {
     /// Events that name a cause and leave out what follows from it: which, and whether the correlation is among that.
     causes: Vec<(usize, bool)>,
-    /// Events that have expired: only those that were stored before are answered.
-    expired: Vec<usize>,
 }
 
 /// What was sent to be published.
@@ -283,39 +274,33 @@ impl Sent {
 /// Fills the blanks of events that were read.
 fn prepare(read: Vec<wire::Draft<'_>>, blanks: &Blanks<'_>, place: Place) -> Result<Prepared, Box<Problem>> {
     let mut drafts = Vec::with_capacity(read.len());
-    let mut open = Open::default();
+    let mut causes = Vec::new();
     let mut shared = Shared::default();
     for (index, draft) in read.into_iter().enumerate() {
         let follows =
             draft.causation_id.is_some() && (draft.correlation_id.is_none() || draft.hops.is_none());
         if follows {
-            open.causes.push((index, draft.correlation_id.is_none()));
+            causes.push((index, draft.correlation_id.is_none()));
         }
         let draft = fill_sharing(draft, blanks, &mut shared)
             .map_err(|problem| Box::new(problem.under(&place.pointer(index))))?;
-        if draft.event.expired(blanks.now) {
-            open.expired.push(index);
-        }
         drafts.push(draft);
     }
-    Ok(Prepared { drafts, open })
+    Ok(Prepared { drafts, causes })
 }
 
-/// Looks up what is missing: the stories of causes, and whether what has expired was stored before.
+/// Looks up what is missing: the stories of causes.
 async fn settle(
     app: &App,
     mut drafts: Vec<Draft>,
-    open: Open,
+    causes: Vec<(usize, bool)>,
     place: Place,
 ) -> Result<Vec<Draft>, Box<Problem>> {
-    if open.causes.is_empty() && open.expired.is_empty() {
+    if causes.is_empty() {
         return Ok(drafts);
     }
-    let expired: Vec<(usize, Arc<Event>)> =
-        open.expired.iter().map(|index| (*index, drafts[*index].event.clone())).collect();
     let here: HashMap<&str, ()> = drafts.iter().map(|draft| (draft.event.id.as_str(), ())).collect();
-    let mut wanted: Vec<String> = open
-        .causes
+    let mut wanted: Vec<String> = causes
         .iter()
         .filter_map(|(index, _)| drafts[*index].event.causation_id.as_ref())
         .filter(|id| !here.contains_key(id.as_str()))
@@ -323,7 +308,7 @@ async fn settle(
         .collect();
     wanted.sort_unstable();
     wanted.dedup();
-    let (mut known, refused) = app
+    let mut known = app
         .read_log(move |reader| {
             let mut known: HashMap<String, Cause> = HashMap::new();
             for id in wanted {
@@ -332,22 +317,11 @@ async fn settle(
                     known.insert(id, Cause::of(&found.event));
                 }
             }
-            for (index, event) in expired {
-                let stored = lookup::by_id(reader, &event.id)?;
-                if !stored.iter().any(|found| found.event.source == event.source) {
-                    return Ok((known, Some(index)));
-                }
-            }
-            Ok((known, None))
+            Ok(known)
         })
         .await
         .map_err(|failed: Failed| problem::of(failed, place))?;
-    if let Some(index) = refused {
-        let detail = "is over already: nobody would get the event";
-        let problem = Problem::new(Code::EventExpired, format!("`expirytime` {detail}"));
-        return Err(Box::new(problem.at(format!("{}/expirytime", place.pointer(index)), detail)));
-    }
-    let follows: HashMap<usize, bool> = open.causes.into_iter().collect();
+    let follows: HashMap<usize, bool> = causes.into_iter().collect();
     for (index, draft) in drafts.iter_mut().enumerate() {
         if let Some(correlation_too) = follows.get(&index)
             && let Some(cause) = draft.event.causation_id.as_ref().and_then(|id| known.get(id.as_str()))

@@ -183,6 +183,42 @@ async fn an_event_that_is_over_is_refused_unless_it_was_stored_before() {
     let over = json!({"specversion": "1.0", "id": "x1", "type": "A", "source": "/t", "expirytime": "2001-01-01T00:00:00Z"});
     let problem = server.post("/v1/topics/tasks/events", over).await.refuses(422, "EVENT_EXPIRED");
     assert_eq!(problem["errors"][0]["pointer"], "#/expirytime");
+    let batch = json!([event("x2", "A", json!(1)), over_soon("x3", "2001-01-01T00:00:00Z")]);
+    let problem = server.post("/v1/topics/tasks/events", batch).await.refuses(422, "EVENT_EXPIRED");
+    assert_eq!(problem["errors"][0]["pointer"], "#/1/expirytime");
+    server.get("/v1/events/x2").await.refuses(404, "EVENT_UNKNOWN");
+}
+
+fn over_soon(id: &str, at: &str) -> serde_json::Value {
+    json!({"specversion": "1.0", "id": id, "type": "A", "source": "/t", "expirytime": at})
+}
+
+#[tokio::test]
+async fn an_event_that_is_over_by_now_is_answered_as_it_was_when_it_was_stored() {
+    let server = Server::dev().await;
+    let at = crate::convert::time::text(cantus_core::Timestamp(crate::convert::time::wall().0 + 2_000))
+        .to_string();
+    let first =
+        server.post("/v1/topics/tasks/events", over_soon("o1", &at)).await.is(202)["results"][0].clone();
+    assert_eq!(first["status"], "accepted");
+    // The server gives this one its id: only the key says that it is the same.
+    let nameless = json!({"specversion": "1.0", "type": "A", "source": "/t", "expirytime": at}).to_string();
+    let headers = [("content-type", CE), ("idempotency-key", "\"over\"")];
+    let again =
+        async || server.ask(Method::POST, "/v1/topics/tasks/events", &headers, nameless.clone()).await;
+    let keyed = again().await.is(202);
+    let mut number = 0;
+    while server.post("/v1/topics/tasks/events", over_soon(&format!("later{number}"), &at)).await.status
+        == 202
+    {
+        number += 1;
+    }
+    let second =
+        server.post("/v1/topics/tasks/events", over_soon("o1", &at)).await.is(202)["results"][0].clone();
+    assert_eq!((&second["status"], &second["position"]), (&json!("duplicate"), &first["position"]));
+    let replayed = again().await;
+    assert_eq!(replayed.header("idempotent-replayed"), Some("true"));
+    assert_eq!(replayed.is(202), keyed);
 }
 
 #[tokio::test]
