@@ -3,7 +3,21 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{Cursor, DeadLetterId, DeliveryId, EventId, Position, SubscriptionId};
+use crate::stream::Gap;
 use crate::time::{Span, Timestamp};
+
+/// A page of deliveries.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeliveryList {
+    /// The deliveries, newest first.
+    pub items: Vec<Delivery>,
+    /// Ranges of the log of this page that are gone; what lay there is not among the items.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gaps: Vec<Gap>,
+    /// Where the next page begins; absent at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<Cursor>,
+}
 
 /// One event for one subscription.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use cantus_api::delivery::{DeliveriesQuery, Delivery, LogChunk, LogsQuery};
+use cantus_api::Event;
+use cantus_api::delivery::{DeliveriesQuery, Delivery, DeliveryList, LogChunk, LogsQuery};
 use cantus_api::pull::{Ack, AckMany, AckOne, Acked, AckedMany, Nack, Nacked, Progress, Progressed};
 use cantus_api::time::Span;
-use cantus_api::{Event, List};
 
 use crate::error::Error;
 use crate::pages::Pages;
@@ -54,7 +54,7 @@ impl Client {
     /// # Errors
     ///
     /// Those of every call: see [`Error`].
-    pub async fn deliveries(&self, query: &DeliveriesQuery) -> Result<List<Delivery>, Error> {
+    pub async fn deliveries(&self, query: &DeliveriesQuery) -> Result<DeliveryList, Error> {
         self.get(&["v1", "deliveries"], query).await
     }
 

@@ -9,6 +9,7 @@ pub mod bulk_operation;
 pub mod dead_letter;
 pub mod definition;
 pub mod event;
+mod gap;
 pub mod installed;
 pub mod receipt;
 pub mod subscription;
@@ -17,3 +18,5 @@ pub mod topic;
 pub mod webhook;
 pub mod why;
 pub mod wire;
+
+pub use gap::gap;

@@ -6,6 +6,7 @@ use axum::body::Body;
 use axum::extract::Query;
 use cantus_api::error::{Code, Problem};
 use cantus_api::event::{Limits, Shape};
+use cantus_api::stream::StreamQuery;
 use cantus_core::Position;
 use http::{HeaderMap, Method, Uri, header};
 use serde::de::DeserializeOwned;
@@ -13,6 +14,7 @@ use serde::de::DeserializeOwned;
 use crate::app::App;
 use crate::auth::{Caller, Peer, single};
 use crate::body::{Cap, Read};
+use crate::cursor;
 use crate::problem::{nearest, parameter};
 
 /// How large the JSON of a request may be that carries no events.
@@ -133,6 +135,16 @@ impl Call {
         }
         let accept = self.headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
         shape_of(&accept.collect::<Vec<_>>().join(","))
+    }
+
+    /// Reads what the events of one thing are asked for with: how many, in which shape, and behind which position.
+    ///
+    /// # Errors
+    /// `PARAMETER_INVALID`, `CURSOR_INVALID`, and as [`Call::shape`].
+    pub(crate) fn page(&self, query: &StreamQuery) -> Result<(usize, Shape, Position), Box<Problem>> {
+        let (limit, shape) = (limit(query.limit)?, self.shape(query.format)?);
+        let after = query.cursor.as_ref().map(|text| cursor::forward(text, self.durable()));
+        Ok((limit, shape, after.transpose()?.unwrap_or(Position(0))))
     }
 
     /// Returns up to where everything is durable.

@@ -2,15 +2,14 @@
 
 use cantus_api::correlation::Correlation;
 use cantus_api::error::{Code, Problem};
-use cantus_api::stream::{Gap, StreamQuery};
-use cantus_core::Position;
+use cantus_api::stream::StreamQuery;
 
 use super::answer;
-use super::call::{self, Call};
+use super::call::Call;
 use super::events::recorded;
 use super::route::{Answered, Route};
 use crate::auth::Right;
-use crate::cursor;
+use crate::convert::gap;
 use crate::problem::{self, Place};
 use crate::timeline;
 
@@ -27,11 +26,7 @@ pub(super) fn routes() -> Vec<Route> {
 
 async fn one(call: Call) -> Answered {
     let query: StreamQuery = call.query()?;
-    let (limit, shape) = (call::limit(query.limit)?, call.shape(query.format)?);
-    let after = match &query.cursor {
-        Some(text) => cursor::forward(text, call.durable())?,
-        None => Position(0),
-    };
+    let (limit, shape, after) = call.page(&query)?;
     let id = call.param("id").to_owned();
     let story = timeline::story(&call.app, &id, after, limit).await;
     let story = story.map_err(|failed| problem::of(failed, Place::Alone))?;
@@ -44,15 +39,7 @@ async fn one(call: Call) -> Answered {
         correlation_id: id,
         events: story.events.iter().map(|found| recorded(found, shape)).collect(),
         deliveries: story.deliveries,
-        gaps: story
-            .gaps
-            .iter()
-            .map(|(place, cause)| Gap {
-                from: place.to_string(),
-                to: place.next().to_string(),
-                reason: cause.to_string(),
-            })
-            .collect(),
+        gaps: story.gaps.iter().map(|(place, cause)| gap(*place, *place, *cause)).collect(),
         aggregators: Vec::new(),
         sagas: Vec::new(),
         next_cursor: story.next.map(|position| position.to_string()),

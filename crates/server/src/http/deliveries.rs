@@ -1,6 +1,7 @@
 //! Deliveries: answered by agents, listed and explained to people.
 
 mod answers;
+mod gaps;
 mod list;
 mod logs;
 

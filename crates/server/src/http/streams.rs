@@ -6,11 +6,10 @@ use cantus_core::{Position, hash};
 use cantus_engine::Term;
 
 use super::answer;
-use super::call::{self, Call};
+use super::call::Call;
 use super::route::{Answered, Route};
 use crate::auth::Right;
 use crate::convert::{event, time};
-use crate::cursor;
 use crate::lookup::{self, Found};
 use crate::problem::{self, Place};
 use crate::reading::PAGE_BYTES_MAX;
@@ -33,11 +32,7 @@ pub(super) fn routes() -> Vec<Route> {
 
 async fn one(call: Call) -> Answered {
     let query: StreamQuery = call.query()?;
-    let (limit, shape) = (call::limit(query.limit)?, call.shape(query.format)?);
-    let after = match &query.cursor {
-        Some(text) => cursor::forward(text, call.durable())?,
-        None => Position(0),
-    };
+    let (limit, shape, after) = call.page(&query)?;
     let name = call.param("stream").to_owned();
     let hashed = hash::of(&name);
     let wanted = name.clone();

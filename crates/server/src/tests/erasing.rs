@@ -29,6 +29,9 @@ async fn an_erased_event_is_gone_everywhere_at_once() {
     server.operate(&replay, json!({})).await.refuses(410, "EVENT_ERASED");
     let page = server.get("/v1/topics/tasks/events").await.is(200);
     assert_eq!((ids(&page), &page["gaps"][0]["reason"]), (vec!["e2"], &json!("erased")));
+    let deliveries = server.get("/v1/deliveries").await.is(200);
+    assert!(!deliveries["items"].to_string().contains("\"e1\""), "{deliveries}");
+    assert_eq!(deliveries["gaps"][0]["reason"], "erased");
     let story = server.get("/v1/correlations/e1").await.is(200);
     assert_eq!(
         (story["events"].as_array().unwrap().len(), &story["gaps"][0]["reason"]),

@@ -1,12 +1,14 @@
 //! `cantus deliveries ls`
 
 use anyhow::Result;
+use cantus_api::List;
 use cantus_api::delivery::{DeliveriesQuery, Delivery, State};
+use cantus_api::stream::Gap;
 use clap::{Args, ValueEnum};
 
 use super::words::{state_word, waiting_word};
 use crate::context::Context;
-use crate::output::{ListOptions, Screen, Table, gather};
+use crate::output::{Format, ListOptions, Screen, Table, gather};
 
 /// List deliveries, newest first
 #[derive(Debug, Args)]
@@ -58,15 +60,28 @@ impl Ls {
             correlation: self.correlation,
             ..DeliveriesQuery::default()
         };
+        let mut gaps: Vec<Gap> = Vec::new();
         let deliveries = gather(&self.list, async |limit, cursor| {
-            client.deliveries(&DeliveriesQuery { limit: Some(limit), cursor, ..query.clone() }).await
+            let page =
+                client.deliveries(&DeliveriesQuery { limit: Some(limit), cursor, ..query.clone() }).await?;
+            gaps.extend(page.gaps);
+            Ok(List { items: page.items, next_cursor: page.next_cursor })
         })
         .await?;
-        context.screen.list(&deliveries, |deliveries| table(deliveries, &context.screen))
+        gaps.dedup();
+        if context.screen.format() != Format::Table {
+            for gap in &gaps {
+                context
+                    .screen
+                    .warn(&format!("deliveries from {} to {} are gone ({})", gap.from, gap.to, gap.reason));
+            }
+        }
+        context.screen.list(&deliveries, |deliveries| table(deliveries, &gaps, &context.screen))
     }
 }
 
-fn table(deliveries: &[Delivery], screen: &Screen) -> String {
+/// Returns the deliveries, a row each, and what is gone behind them.
+fn table(deliveries: &[Delivery], gaps: &[Gap], screen: &Screen) -> String {
     let mut table =
         Table::new(["ID", "STATE", "SUBSCRIPTION", "TYPE", "EVENT", "ATTEMPTS", "FAILED", "NOTE"]);
     for one in deliveries {
@@ -80,6 +95,11 @@ fn table(deliveries: &[Delivery], screen: &Screen) -> String {
             one.failed.to_string(),
             note(one, screen),
         ]);
+    }
+    for gap in gaps {
+        let gone = format!("{} to {} are gone ({})", gap.from, gap.to, gap.reason);
+        let none = String::new;
+        table.row([none(), "gap".to_owned(), none(), none(), none(), none(), none(), gone]);
     }
     table.render(screen, "no deliveries")
 }
@@ -112,9 +132,11 @@ mod tests {
         }))
         .unwrap();
         let screen = Screen::fixed(TimeStyle::Relative, "2026-01-01T00:00:05Z");
-        insta::assert_snapshot!(table(&[one], &screen), @r"
+        let gap = Gap { from: "0:7".to_owned(), to: "0:9".to_owned(), reason: "expired".to_owned() };
+        insta::assert_snapshot!(table(&[one], &[gap], &screen), @r"
         ID     STATE     SUBSCRIPTION  TYPE  EVENT  ATTEMPTS  FAILED  NOTE
         dlv_1  retrying  coder/tasks   A     e-1    2         2       for its next attempt in 4s
+               gap                                                    0:7 to 0:9 are gone (expired)
         ");
     }
 }

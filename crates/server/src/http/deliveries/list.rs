@@ -2,9 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cantus_api::delivery::{Attempt, DeliveriesQuery, Delivery, Outcome, State};
+use cantus_api::delivery::{Attempt, DeliveriesQuery, Delivery, DeliveryList, Outcome, State};
 use cantus_api::error::Problem;
-use cantus_api::list::List;
 use cantus_core::fact::Fact;
 use cantus_core::ids::{DeadLetterId, DeliveryId};
 use cantus_core::subscription::SubscriptionId;
@@ -15,9 +14,10 @@ use super::super::answer;
 use super::super::call::{self, Call};
 use super::super::events;
 use super::super::route::Answered;
+use super::gaps::{self, Lost};
 use super::names;
 use crate::app::App;
-use crate::convert::time;
+use crate::convert::{gap, time};
 use crate::cursor;
 use crate::lookup::{self, Found};
 use crate::problem::{self, Place, parameter};
@@ -49,7 +49,7 @@ pub(super) async fn list(call: Call) -> Answered {
     let wants_open = matches!(query.state, None | Some(State::Waiting | State::Leased));
     let wants_over = matches!(query.state, None | Some(State::Delivered | State::Dead | State::Expired));
     let mut items = Vec::new();
-    let mut next = Some(place);
+    let (mut next, mut gaps) = (Some(place), Vec::new());
     if let Spot::Open(before) = place {
         next = Some(Spot::Over(Position(u64::MAX)));
         if wants_open {
@@ -63,12 +63,14 @@ pub(super) async fn list(call: Call) -> Answered {
             next = None;
         } else if items.len() < limit {
             let rest = limit - items.len();
-            let (over, more) = over(&call.app, before, subscription.as_ref(), query.state, rest).await?;
+            let (over, lost, more) =
+                over(&call.app, before, subscription.as_ref(), query.state, rest).await?;
             items.extend(over);
+            gaps = gaps::all(&call.app, lost, (more, before), subscription.as_ref()).await?;
             next = more.map(Spot::Over);
         }
     }
-    answer::ok(&List { items, next_cursor: next.map(write_cursor) })
+    answer::ok(&DeliveryList { items, gaps, next_cursor: next.map(write_cursor) })
 }
 
 /// Where a list goes on.
@@ -202,7 +204,7 @@ async fn over(
     subscription: Option<&SubscriptionId>,
     wanted: Option<State>,
     limit: usize,
-) -> Result<(Vec<Delivery>, Option<Position>), Box<Problem>> {
+) -> Result<(Vec<Delivery>, Lost, Option<Position>), Box<Problem>> {
     let failed = |failed| problem::of(failed, Place::Alone);
     let number = match subscription {
         None => None,
@@ -218,7 +220,7 @@ async fn over(
         }
     };
     let read = app.read_log(move |reader| ends(reader, before, number, wanted, limit)).await;
-    let (ends, events, reached) = read.map_err(failed)?;
+    let (ends, events, lost, reached) = read.map_err(failed)?;
     let names = names(app, ends.iter().map(|end| end.id.subscription).collect()).await?;
     let dead: Vec<DeadLetterId> = ends.iter().filter_map(|end| end.dead_letter).collect();
     let opened = app.handle.read(move |coordinator, _| {
@@ -241,10 +243,10 @@ async fn over(
             end.dead_letter.map(|dead| dead.display(opened.get(&dead).copied().unwrap_or(at)));
         items.push(delivery);
     }
-    Ok((items, reached))
+    Ok((items, lost, reached))
 }
 
-type Ends = (Vec<End>, BTreeMap<Position, Found>, Option<Position>);
+type Ends = (Vec<End>, BTreeMap<Position, Found>, Lost, Option<Position>);
 
 fn ends(
     reader: &dyn Reader,
@@ -253,13 +255,19 @@ fn ends(
     wanted: Option<State>,
     limit: usize,
 ) -> Result<Ends, ReadError> {
-    let (mut ends, mut before, mut left) = (Vec::new(), before, RECORDS_MAX);
+    let (mut ends, mut lost, mut before, mut left) = (Vec::new(), Lost::new(), before, RECORDS_MAX);
     let mut next = None;
     'reading: loop {
         let budget = Budget { entries: 1_000, records: left.min(20_000), bytes: 8 << 20 };
         let chunk = reader.read_back(before, &Selection::default(), budget)?;
         for entry in &chunk.entries {
-            let Entry::Fact(recorded) = entry else { continue };
+            let recorded = match entry {
+                Entry::Fact(recorded) => recorded,
+                Entry::Gap { from, to, cause, .. } => {
+                    lost.push((*from, *to, *cause));
+                    continue;
+                }
+            };
             let Some(end) = end_of(&recorded.fact, recorded.position, recorded.at) else { continue };
             let meant = number.is_none_or(|number| end.id.subscription == number)
                 && wanted.is_none_or(|wanted| end.state == wanted);
@@ -282,7 +290,7 @@ fn ends(
         }
     }
     let events = events_at(reader, ends.iter().map(|end| end.id.position).collect())?;
-    Ok((ends, events, next))
+    Ok((ends, events, lost, next))
 }
 
 fn end_of(fact: &Fact, position: Position, at: Timestamp) -> Option<End> {
@@ -344,6 +352,7 @@ async fn of_story(
         Some(text) => cursor::offset(text)?,
         None => 0,
     };
+    let mut gaps = Vec::new();
     let mut all = match (&query.event, &query.correlation) {
         (Some(id), _) => {
             let wanted = id.clone();
@@ -360,7 +369,9 @@ async fn of_story(
         }
         (None, Some(correlation)) => {
             let story = timeline::story(&call.app, correlation, Position(0), STORY_EVENTS_MAX).await;
-            story.map_err(failed)?.deliveries
+            let story = story.map_err(failed)?;
+            gaps.extend(story.gaps.iter().map(|(place, cause)| gap(*place, *place, *cause)));
+            story.deliveries
         }
         (None, None) => Vec::new(),
     };
@@ -374,7 +385,7 @@ async fn of_story(
     let more = all.len() > skipped.saturating_add(limit);
     let items: Vec<Delivery> = all.into_iter().skip(skipped).take(limit).collect();
     let next_cursor = more.then(|| cursor::write_offset(skipped + items.len()));
-    answer::ok(&List { items, next_cursor })
+    answer::ok(&DeliveryList { items, gaps, next_cursor })
 }
 
 #[cfg(test)]

@@ -156,7 +156,7 @@ const SCHEMAS: &[(&str, &str, &str)] = &[
     ("Nacked", "What follows.", "status: retrying|dead|late, next_at?: time, dead_letter?: string"),
     ("Progress", "Somebody still works on it.", "token: string"),
     ("Progressed", "Until when the lease holds now.", "deadline: time"),
-    ("DeliveryList", "A page of deliveries.", "items: [Delivery], next_cursor?: string"),
+    ("DeliveryList", "A page of deliveries.", "items: [Delivery], gaps?: [Gap], next_cursor?: string"),
     (
         "Delivery",
         "One event for one subscription.",
