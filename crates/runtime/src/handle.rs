@@ -408,7 +408,8 @@ impl Handle {
         self.shared.log.clone()
     }
 
-    /// Looks at the scripts and paths that strict sandboxes name: from now on they must stay what they are.
+    /// Looks at the scripts and paths that strict sandboxes name: from now on they must stay what they are. The files with secrets that
+    /// webhooks name are hidden from those programs from now on.
     ///
     /// To be called when definitions were installed.
     ///
@@ -419,11 +420,7 @@ impl Handle {
         let actions = self
             .read(|coordinator, _| {
                 let all = coordinator.state.subscriptions.values().filter(|one| !one.removed);
-                let actions = all.filter_map(|one| match &one.definition().action {
-                    cantus_core::subscription::Action::Exec(exec) => Some((**exec).clone()),
-                    _ => None,
-                });
-                actions.collect::<Vec<_>>()
+                all.map(|one| one.definition().action.clone()).collect::<Vec<_>>()
             })
             .await?;
         tokio::task::spawn_blocking(move || confine.look(&actions)).await.map_err(|_| Failed::Stopping)

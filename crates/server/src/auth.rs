@@ -90,7 +90,7 @@ struct Known {
 impl Gate {
     /// Creates the gate that options ask for.
     pub(crate) fn new(options: &ServerOptions) -> Gate {
-        let tokens = options.tokens.iter().map(|grant| Known {
+        let tokens = options.tokens.iter().chain(&options.programs).map(|grant| Known {
             digest: digest(grant.token.reveal()),
             actor: Text::from(format!("token:{}", grant.name)),
             may: grant.may.clone(),

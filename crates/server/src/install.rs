@@ -38,8 +38,7 @@ pub async fn install(
     look_up_starts(handle, &mut command).await?;
     match handle.submit(Command::Install(Box::new(command))).await {
         Ok(Answer::Installed(added, changed, removed)) => {
-            // A script that is edited later runs once somebody has installed the definitions again.
-            handle.look_at_programs().await.map_err(|failed| of(failed, Place::Alone))?;
+            look_at_programs(handle).await?;
             Ok(Installed { added, changed, removed })
         }
         Ok(other) => {
@@ -75,6 +74,7 @@ pub async fn install_at_start(
     let meta = meta.map_err(|failed| of(failed, Place::Alone))?;
     let applied = meta.definitions_source.starts_with("api");
     if applied && meta.file_hash == Some(hash_of(definitions)) {
+        look_at_programs(handle).await?;
         return Ok(Started::Kept);
     }
     if applied {
@@ -86,6 +86,11 @@ pub async fn install_at_start(
         );
     }
     install(handle, definitions, source, actor, defaults).await.map(Started::Installed)
+}
+
+/// A script that is edited later runs once somebody has put the definitions in force again.
+pub(crate) async fn look_at_programs(handle: &Handle) -> Result<(), Box<Problem>> {
+    handle.look_at_programs().await.map_err(|failed| of(failed, Place::Alone))
 }
 
 /// Finds the places of subscriptions that begin at a time.

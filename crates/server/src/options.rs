@@ -32,6 +32,8 @@ pub struct ServerOptions {
     pub name: Option<String>,
     /// Who may do what.
     pub tokens: Vec<TokenGrant>,
+    /// What the programs show that this server runs. It lets nobody else in, so it is not enough to serve with.
+    pub programs: Option<TokenGrant>,
     /// Host names requests may carry besides the loopback names and the address they came to; with or without a port.
     pub hosts: Vec<String>,
     /// Origins browsers may come from besides the loopback names, such as `https://ops.example.com`.
@@ -137,6 +139,7 @@ impl ServerOptions {
             engine: "local".to_owned(),
             name: None,
             tokens: Vec::new(),
+            programs: None,
             hosts: Vec::new(),
             origins: Vec::new(),
             hooks: BTreeMap::new(),

@@ -118,6 +118,76 @@ fn a_script_that_was_edited_is_not_run_until_the_file_is_installed_again() {
     });
 }
 
+/// A file for `dev` whose agent shows a secret that lies beside it, confined, and what else it declares.
+fn curious(dir: &Path, more: &str) -> PathBuf {
+    file(
+        dir,
+        &format!(
+            "version: 1\ntopics: {{ tasks: {{}}, answers: {{}} }}\nagents:\n  /coder:\n    subscriptions:\n      - topic: tasks\n        \
+             action: {{ exec: [./agent.sh], sandbox: strict, readable: [.], on_success: {{ type: Answered, topic: answers }} }}\n        \
+             retry: {{ max_retries: 0 }}\n{more}"
+        ),
+    )
+}
+
+/// Publishes an event and returns what the agent answered to it.
+fn answered(server: &Server, id: &str) -> String {
+    server.json(&["pub", "tasks", "--type", "T", "--id", id, "--data", "{}"]);
+    server.wait("the agent has answered", |server| {
+        let story = server.get(&format!("/v1/correlations/{id}"));
+        let answer = story["events"].get(1)?["event"]["data"].as_str()?.to_owned();
+        Some(answer)
+    })
+}
+
+#[test]
+fn a_secret_that_the_file_names_later_is_hidden_from_programs_that_could_see_it_before() {
+    if !is_possible() {
+        return serve_confines_programs_unless_told_otherwise();
+    }
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    project(dir.path(), "echo \"seen: $(cat late.secret 2>/dev/null)\"", "");
+    let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    std::fs::write(dir.path().join("late.secret"), secret).expect("written");
+    let server = Server::start_watching(&curious(dir.path(), ""));
+    assert_eq!(answered(&server, "before").trim_end(), format!("seen: {secret}"));
+    curious(
+        dir.path(),
+        "  /front:\n    subscriptions:\n      - topic: answers\n        filter: { type: Never }\n        \
+         action: { webhook: \"http://127.0.0.1:8099/\", secret_file: late.secret }\n",
+    );
+    let mut asked = 0;
+    server.wait("the secret is hidden", |server| {
+        asked += 1;
+        (answered(server, &format!("after{asked}")).trim_end() == "seen:").then_some(())
+    });
+}
+
+#[test]
+fn a_script_that_was_edited_runs_again_once_the_definitions_are_applied() {
+    if !is_possible() {
+        return serve_confines_programs_unless_told_otherwise();
+    }
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    project(dir.path(), "echo first", "");
+    let file = curious(dir.path(), "");
+    let mut server = Server::start(Some(&file));
+    assert_eq!(answered(&server, "one").trim_end(), "first");
+    // The start that keeps what was applied looks at programs like any other.
+    let apply = ["apply", "-f", file.to_str().expect("UTF-8"), "--yes"];
+    server.ok(&apply);
+    server.kill();
+    server.begin();
+    project(dir.path(), "echo second", "");
+    curious(dir.path(), "");
+    server.json(&["pub", "tasks", "--type", "T", "--id", "two", "--data", "{}"]);
+    server.wait("the attempt has failed", |server| {
+        server.get("/v1/dead-letters").to_string().contains("agent.sh is not what it was").then_some(())
+    });
+    server.ok(&apply);
+    assert_eq!(answered(&server, "three").trim_end(), "second");
+}
+
 #[test]
 fn serve_stops_where_the_kernel_refuses_namespaces_and_says_what_to_do() {
     let dir = tempfile::tempdir().expect("a temporary folder");

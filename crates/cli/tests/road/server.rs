@@ -18,6 +18,7 @@ pub(crate) struct Server {
     path: Option<String>,
     mode: &'static str,
     variables: Vec<(String, String)>,
+    flags: Vec<&'static str>,
 }
 
 impl Server {
@@ -34,6 +35,14 @@ impl Server {
     /// Starts `cantus dev` with a PATH of its own for the programs that agents are.
     pub(crate) fn start_with_path(file: Option<&Path>, path: Option<String>) -> Self {
         Self::start_as("dev", file, path)
+    }
+
+    /// Starts `cantus dev` with a file that is read again when it changes.
+    pub(crate) fn start_watching(file: &Path) -> Self {
+        let mut server = Self::not_yet("dev", Some(file), None);
+        server.flags.push("--watch");
+        server.begin();
+        server
     }
 
     /// A server that is not started yet.
@@ -59,7 +68,16 @@ impl Server {
     fn not_yet(mode: &'static str, file: Option<&Path>, path: Option<String>) -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let port = TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("bound").port();
-        Self { child: None, dir, file: file.map(Path::to_owned), port, path, mode, variables: Vec::new() }
+        Self {
+            child: None,
+            dir,
+            file: file.map(Path::to_owned),
+            port,
+            path,
+            mode,
+            variables: Vec::new(),
+            flags: Vec::new(),
+        }
     }
 
     /// Starts the server's process and waits until it is ready.
@@ -75,6 +93,7 @@ impl Server {
         if let Some(file) = &self.file {
             command.arg("-f").arg(file);
         }
+        command.args(&self.flags);
         if let Some(path) = &self.path {
             command.env("PATH", path);
         }
@@ -94,6 +113,14 @@ impl Server {
             child.kill().expect("it can be killed");
             child.wait().expect("it has ended");
         }
+    }
+
+    /// The most memory the server's process has held, in KiB.
+    pub(crate) fn memory_kib_max(&self) -> u64 {
+        let child = self.child.as_ref().expect("it runs");
+        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the kernel counts");
+        line.trim().trim_end_matches(" kB").parse().expect("a number")
     }
 
     pub(crate) fn url(&self) -> String {

@@ -62,6 +62,11 @@ fn a_receiver_that_asks_for_pauses_gets_it_again_and_answers_with_an_event() {
     assert_eq!(attempts, ["1", "2", "3"]);
     let redelivered: Vec<&str> = came.iter().map(|it| it.headers["cantus-redelivered"].as_str()).collect();
     assert_eq!(redelivered, ["false", "true", "true"]);
+    let first = &came[0].headers["cantus-first-delivered-at"];
+    assert!(
+        came.iter().all(|it| it.headers["cantus-first-delivered-at"] == *first) && first.ends_with('Z'),
+        "{first}"
+    );
     for it in &came {
         assert_eq!((it.method.as_str(), it.body.as_str()), ("POST", r#"{"n":1}"#));
         assert_eq!(

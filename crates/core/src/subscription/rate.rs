@@ -23,6 +23,11 @@ pub struct Rate {
 }
 
 impl Rate {
+    /// Returns how many attempts that is in a minute, at least one.
+    pub fn per_minute(self) -> u64 {
+        (u64::from(self.count) * 60_000 / self.per.0.max(1)).max(1)
+    }
+
     /// How many microseconds one attempt takes up, at least one.
     fn interval(self) -> u64 {
         (self.per.0.saturating_mul(1_000) / u64::from(self.count.max(1))).max(1)

@@ -1,9 +1,10 @@
 //! From what was declared of a program's confinement to what its sandbox is told.
 
 use std::path::{Component, Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use cantus_core::subscription::{
-    Confinement as Declared, ExecAction, Network as DeclaredNetwork, Sandbox as Asked,
+    Action, Confinement as Declared, ExecAction, Network as DeclaredNetwork, Sandbox as Asked,
 };
 
 use super::exec::find::find;
@@ -16,20 +17,33 @@ use crate::start::ExecSettings;
 pub(crate) struct Confine {
     cwd: PathBuf,
     hidden: Vec<PathBuf>,
+    /// The files with secrets that the definitions in force name, as they were when somebody looked last.
+    secrets: Arc<RwLock<Vec<PathBuf>>>,
     pins: Pins,
 }
 
 impl Confine {
     pub(crate) fn new(settings: &ExecSettings) -> Self {
-        let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let hidden =
             [&settings.data_dir].into_iter().chain(&settings.hidden).map(|path| absolute(path)).collect();
-        Self { cwd: settings.cwd.clone(), hidden, pins: Pins::default() }
+        Self { cwd: settings.cwd.clone(), hidden, secrets: Arc::default(), pins: Pins::default() }
     }
 
-    /// Looks at the scripts and paths that these actions name: only as they are now will they be accepted.
-    pub(crate) fn look(&self, actions: &[ExecAction]) {
-        let strict = actions.iter().filter(|action| action.sandbox == Asked::Strict);
+    /// Looks at the scripts and paths that these actions name: only as they are now will they be accepted. Files with secrets
+    /// are hidden from now on.
+    pub(crate) fn look(&self, actions: &[Action]) {
+        let files = actions.iter().flat_map(|action| match action {
+            Action::Webhook(webhook) => webhook.secrets.as_slice(),
+            _ => &[],
+        });
+        let files = files.filter_map(|secret| secret.strip_prefix("file:"));
+        let files = files.map(|file| absolute(Path::new(file))).collect();
+        *self.secrets.write().unwrap_or_else(PoisonError::into_inner) = files;
+        let programs = actions.iter().filter_map(|action| match action {
+            Action::Exec(exec) => Some(&**exec),
+            _ => None,
+        });
+        let strict = programs.filter(|action| action.sandbox == Asked::Strict);
         let (mut programs, mut places) = (Vec::new(), Vec::new());
         for action in strict {
             programs.extend(self.program(action));
@@ -65,7 +79,7 @@ impl Confine {
             },
             readable: declared.readable.iter().map(place).collect(),
             writable: declared.writable.iter().map(place).collect(),
-            hidden: self.hidden.clone(),
+            hidden: self.hidden(),
             limits: Limits {
                 memory_bytes: limits.memory.unwrap_or(usual.memory_bytes),
                 cpu_seconds: limits.cpu.map(|cpu| cpu.0.div_ceil(1000)),
@@ -77,6 +91,11 @@ impl Confine {
         }));
     }
 
+    fn hidden(&self) -> Vec<PathBuf> {
+        let secrets = self.secrets.read().unwrap_or_else(PoisonError::into_inner);
+        self.hidden.iter().chain(secrets.iter()).cloned().collect()
+    }
+
     /// Finds an action's program as its guardian will.
     fn program(&self, action: &ExecAction) -> Option<PathBuf> {
         let cwd = action.cwd.as_deref().map_or_else(|| self.cwd.clone(), PathBuf::from);
@@ -85,6 +104,10 @@ impl Confine {
         let path = environment::search_path(declared.or_else(|| std::env::var("PATH").ok()).as_deref());
         find(action.argv.first()?, &cwd, &[("PATH".to_owned(), path)]).ok()
     }
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// A path without `.`; one with `..` is resolved, as nobody else can say where it leads.

@@ -35,6 +35,7 @@ pub(super) fn spec(
         delivery_id: &attempt.delivery_text,
         attempt: attempt.deliver.attempt,
         redelivered: attempt.deliver.redelivered,
+        first_delivered_at: &attempt.deliver.first_at.rfc3339(),
         subscription: &attempt.subscription.to_string(),
         agent: attempt.subscription.agent.as_str(),
         trace_parent: attempt.trace_parent.as_deref(),

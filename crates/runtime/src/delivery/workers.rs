@@ -6,7 +6,7 @@ use cantus_core::command::{Answer, Command, Outcome, Settle, Settled};
 use cantus_core::effect::{Deliver, Effect};
 use cantus_core::event::Event;
 use cantus_core::ids::DeliveryId;
-use cantus_core::subscription::{Action, Announce, SubscriptionId, WebhookAction};
+use cantus_core::subscription::{Action, Announce, Rate, SubscriptionId, WebhookAction};
 use cantus_core::{Refusal, Text};
 use tokio_util::task::TaskTracker;
 
@@ -81,10 +81,10 @@ impl Workers {
                 let subscription = coordinator.state.subscriptions.get(&number)?;
                 let definition = subscription.definition();
                 let announced = (definition.on_start.clone(), definition.on_failure.clone());
-                Some((subscription.id.clone(), definition.action.clone(), announced))
+                Some((subscription.id.clone(), definition.action.clone(), announced, definition.rate))
             })
             .await;
-        let (subscription, action, (on_start, on_failure)) = match found {
+        let (subscription, action, (on_start, on_failure), rate) = match found {
             Ok(Some(found)) => found,
             // Removed meanwhile, or the server stops: the next start owes it again.
             Ok(None) | Err(_) => return,
@@ -108,7 +108,7 @@ impl Workers {
         self.announce_start(&attempt).await;
         match action {
             Action::Exec(exec) => self.run(&attempt, &exec).await,
-            Action::Webhook(webhook) => self.send(&attempt, &webhook).await,
+            Action::Webhook(webhook) => self.send(&attempt, &webhook, rate).await,
             Action::Publish(transform) => {
                 let answer = transformed(&transform, self.wire.as_ref(), &self.answering(&attempt));
                 self.settle(&attempt, answer, true).await;
@@ -197,14 +197,16 @@ impl Workers {
     }
 
     /// Sends an event to a URL, and brings the outcome back.
-    async fn send(&self, attempt: &Attempt, webhook: &WebhookAction) {
+    async fn send(&self, attempt: &Attempt, webhook: &WebhookAction, rate: Option<Rate>) {
         let subscription = attempt.subscription.to_string();
         let sending = Sending {
             number: attempt.deliver.delivery.subscription,
+            per_minute: rate.map(Rate::per_minute),
             subscription: &subscription,
             delivery: &attempt.delivery_text,
             attempt: attempt.deliver.attempt,
             redelivered: attempt.deliver.redelivered || attempt.deliver.survivor,
+            first_at: Some(attempt.deliver.first_at),
             event: &attempt.event,
             trace_parent: attempt.trace_parent.as_deref(),
         };

@@ -84,10 +84,11 @@ impl Apply {
         let client = context.client()?;
         let plan = client.apply(&definitions, &self.set.query(true)).await?;
         let nothing = plan.added + plan.changed + plan.removed == 0;
-        if self.dry_run || nothing {
+        if self.dry_run {
             return context.screen.show(&plan, || words::changes(&plan, &context.screen));
         }
-        if !self.yes {
+        // Also when nothing changes: programs that were edited run again once somebody has applied what names them.
+        if !self.yes && !nothing {
             context.screen.say(words::changes(&plan, &context.screen).trim_end());
             ask()?;
         }

@@ -183,7 +183,7 @@ fn server_options(
         server.tokens.push(TokenGrant { name: "dev".to_owned(), token: Secret::new(token), may });
     }
     let may = vec![Permission::Publish, Permission::Consume];
-    server.tokens.push(TokenGrant { name: PROGRAMS.to_owned(), token: Secret::new(program_token), may });
+    server.programs = Some(TokenGrant { name: PROGRAMS.to_owned(), token: Secret::new(program_token), may });
     for (name, hook) in &given.hooks {
         let secret = hook.secret_file.as_deref().map(secret).transpose()?;
         let hook = Hook { topic: hook.topic.as_str().to_owned(), secret };

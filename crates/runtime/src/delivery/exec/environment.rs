@@ -11,12 +11,13 @@ const PATH_WHEN_UNSET: &str = "/usr/local/bin:/usr/bin:/bin";
 /// Longest value of a variable made from an event; whole events come on stdin.
 const VALUE_BYTES_MAX: usize = 32 << 10;
 /// Names the coordinator sets itself.
-const RESERVED: [&str; 9] = [
+const RESERVED: [&str; 10] = [
     "CANTUS_URL",
     "CANTUS_TOKEN",
     "CANTUS_DELIVERY_ID",
     "CANTUS_ATTEMPT",
     "CANTUS_REDELIVERED",
+    "CANTUS_FIRST_DELIVERED_AT",
     "CANTUS_SUBSCRIPTION",
     "CANTUS_AGENT",
     "TRACEPARENT",
@@ -45,6 +46,8 @@ pub struct Context<'a> {
     pub attempt: u32,
     /// Whether the event may have been handled before: an earlier attempt was begun, or this is a replay.
     pub redelivered: bool,
+    /// When the delivery was first handed out: RFC 3339, in UTC.
+    pub first_delivered_at: &'a str,
     /// The subscription's id, `agent/name`.
     pub subscription: &'a str,
     /// The agent's address.
@@ -189,6 +192,7 @@ pub fn build(
         ("CANTUS_DELIVERY_ID", Some(context.delivery_id)),
         ("CANTUS_ATTEMPT", Some(attempt.as_str())),
         ("CANTUS_REDELIVERED", Some(if context.redelivered { "true" } else { "false" })),
+        ("CANTUS_FIRST_DELIVERED_AT", Some(context.first_delivered_at)),
         ("CANTUS_SUBSCRIPTION", Some(context.subscription)),
         ("CANTUS_AGENT", Some(context.agent)),
         ("TRACEPARENT", context.trace_parent),
@@ -271,6 +275,7 @@ mod tests {
         delivery_id: "dlv_1",
         attempt: 2,
         redelivered: true,
+        first_delivered_at: "2026-01-01T00:00:00.000Z",
         subscription: "coder/tasks",
         agent: "/coder",
         trace_parent: Some("00-a-b-01"),
@@ -305,6 +310,7 @@ mod tests {
             ("CANTUS_AGENT", "/coder"),
             ("CANTUS_ATTEMPT", "2"),
             ("CANTUS_DELIVERY_ID", "dlv_1"),
+            ("CANTUS_FIRST_DELIVERED_AT", "2026-01-01T00:00:00.000Z"),
             ("CANTUS_REDELIVERED", "true"),
             ("CANTUS_SUBSCRIPTION", "coder/tasks"),
             ("CANTUS_TOKEN", "scoped"),

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use cantus_core::event::Event;
-use cantus_core::subscription::WebhookAction;
 use cantus_core::subscription::retry::{Class, Failure};
-use cantus_core::{Refusal, Text};
+use cantus_core::subscription::{Rate, WebhookAction};
+use cantus_core::{Refusal, Text, Timestamp};
 use http::{HeaderName, HeaderValue, Method, Request, header};
 use http_body_util::Full;
 use rand::RngCore as _;
@@ -35,6 +35,8 @@ struct Inner {
 pub(in crate::delivery) struct Sending<'a> {
     /// The subscription's number.
     pub(in crate::delivery) number: u32,
+    /// How many attempts a minute its definition allows, if it says so.
+    pub(in crate::delivery) per_minute: Option<u64>,
     /// Its id.
     pub(in crate::delivery) subscription: &'a str,
     /// The delivery's id: the same for all its attempts.
@@ -43,6 +45,8 @@ pub(in crate::delivery) struct Sending<'a> {
     pub(in crate::delivery) attempt: u32,
     /// Whether the receiver may have seen it before.
     pub(in crate::delivery) redelivered: bool,
+    /// When the delivery was first handed out; None for a probe.
+    pub(in crate::delivery) first_at: Option<Timestamp>,
     /// The event.
     pub(in crate::delivery) event: &'a Event,
     /// The trace context of this attempt, or of the event when nobody traces here.
@@ -86,7 +90,7 @@ impl Webhooks {
             Err(failure) => return Some(Said::Failed(failure)),
         };
         if action.handshake {
-            match self.turn(sending.number, action, &secrets).await {
+            match self.turn(sending, action, &secrets).await {
                 Ok(pause) if pause.is_zero() => {}
                 Ok(pause) => {
                     if !wait(pause).await {
@@ -105,7 +109,7 @@ impl Webhooks {
     /// Sends an event outside of any delivery, and tells what came of it. Nothing is published or counted.
     pub async fn probe(
         &self,
-        number: u32,
+        (number, rate): (u32, Option<Rate>),
         subscription: &str,
         action: &WebhookAction,
         event: &Event,
@@ -114,17 +118,19 @@ impl Webhooks {
         let begun = Instant::now();
         let sending = Sending {
             number,
+            per_minute: rate.map(Rate::per_minute),
             subscription,
             delivery: &event.id,
             attempt: 1,
             redelivered: false,
+            first_at: None,
             event,
             trace_parent: None,
         };
         let exchanged = async {
             let secrets = self.secrets(action).await?;
             if action.handshake {
-                self.turn(number, action, &secrets).await?;
+                self.turn(&sending, action, &secrets).await?;
             }
             let answer = self.send(&sending, action, &secrets).await?;
             Ok((answer::tail(&answer, &secrets), answer))
@@ -162,13 +168,14 @@ impl Webhooks {
 
     async fn turn(
         &self,
-        number: u32,
+        sending: &Sending<'_>,
         action: &WebhookAction,
         secrets: &Secrets,
     ) -> Result<Duration, Failure> {
-        let inner = &self.0;
-        let ask = async || handshake::ask(&inner.clients, action, secrets, &inner.settings.origin).await;
-        let turn = inner.permissions.turn(number, action, ask);
+        let (inner, wished) = (&self.0, sending.per_minute);
+        let ask =
+            async || handshake::ask(&inner.clients, action, secrets, &inner.settings.origin, wished).await;
+        let turn = inner.permissions.turn(sending.number, action, wished, ask);
         // Many may wait for one that asks.
         match tokio::time::timeout(Duration::from_millis(action.timeout.0), turn).await {
             Ok(turn) => turn,
@@ -249,6 +256,9 @@ impl Webhooks {
         set("cantus-subscription", sending.subscription)?;
         set("cantus-attempt", &sending.attempt.to_string())?;
         set("cantus-redelivered", if sending.redelivered { "true" } else { "false" })?;
+        if let Some(first_at) = sending.first_at {
+            set("cantus-first-delivered-at", &first_at.rfc3339())?;
+        }
         if action.handshake {
             set(handshake::REQUEST_ORIGIN, &inner.settings.origin)?;
         }

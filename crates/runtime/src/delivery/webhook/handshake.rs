@@ -1,7 +1,9 @@
 //! Asking a receiver for its permission first, as the CloudEvents specification of webhooks says: `OPTIONS` with who asks, answered
 //! with who may and how often.
 //!
-//! A permission is remembered until the definition changes or the server stops. How often is obeyed: attempts wait for their turn.
+//! A permission is remembered until the definition changes or the server stops, and asked for again then: a receiver may have
+//! changed its mind meanwhile, and one question per start costs less than a promise that is out of date. How often is obeyed:
+//! attempts wait for their turn.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,6 +23,8 @@ use super::secrets::Secrets;
 
 /// The header that says who asks.
 pub(super) const REQUEST_ORIGIN: &str = "webhook-request-origin";
+/// The header that says how many attempts a minute are wished for.
+const REQUEST_RATE: &str = "webhook-request-rate";
 const ALLOWED_ORIGIN: &str = "webhook-allowed-origin";
 const ALLOWED_RATE: &str = "webhook-allowed-rate";
 
@@ -32,6 +36,8 @@ pub(super) struct Permissions(Mutex<HashMap<u32, Arc<tokio::sync::Mutex<Option<P
 struct Permission {
     /// For which definition.
     action: WebhookAction,
+    /// For how many attempts a minute.
+    wished: Option<u64>,
     /// How long lies between two attempts.
     pace: Option<Duration>,
     /// When the next attempt may go.
@@ -47,15 +53,19 @@ impl Permissions {
         &self,
         number: u32,
         action: &WebhookAction,
+        wished: Option<u64>,
         ask: impl AsyncFnOnce() -> Result<Option<Duration>, Failure>,
     ) -> Result<Duration, Failure> {
         let place = self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(number).or_default().clone();
         // One asks, the others wait for the answer.
         let mut place = place.lock().await;
-        let known = place.take().filter(|known| known.action == *action);
+        let known = place.take().filter(|known| known.action == *action && known.wished == wished);
         let mut permission = match known {
             Some(known) => known,
-            None => Permission { action: action.clone(), pace: ask().await?, next: Instant::now() },
+            None => {
+                let pace = ask().await?;
+                Permission { action: action.clone(), wished, pace, next: Instant::now() }
+            }
         };
         let now = Instant::now();
         let turn = permission.next.max(now);
@@ -65,15 +75,19 @@ impl Permissions {
     }
 }
 
-/// Asks a receiver. Returns how long has to lie between two attempts.
+/// Asks a receiver, `wished` attempts a minute if that many are set. Returns how long has to lie between two attempts.
 pub(super) async fn ask(
     clients: &Clients,
     action: &WebhookAction,
     secrets: &Secrets,
     origin: &str,
+    wished: Option<u64>,
 ) -> Result<Option<Duration>, Failure> {
     let mut request =
         Request::builder().method(Method::OPTIONS).uri(action.url.as_str()).header(REQUEST_ORIGIN, origin);
+    if let Some(wished) = wished {
+        request = request.header(REQUEST_RATE, wished);
+    }
     for (name, value) in &secrets.headers {
         request = request.header(name.as_str(), value.as_str());
     }

@@ -80,6 +80,9 @@ pub(super) async fn apply(mut call: Call) -> Answered {
         match call.app.handle.submit(Command::Apply(Box::new(apply))).await {
             Ok(Answer::Applied(changes)) => {
                 let dry_run = query.dry_run.unwrap_or(false);
+                if !dry_run {
+                    install::look_at_programs(&call.app.handle).await?;
+                }
                 let hash = if dry_run || changes.is_empty() {
                     before
                 } else {

@@ -29,7 +29,7 @@ pub(super) async fn test(mut call: Call) -> Answered {
     let found = call.app.handle.read(move |coordinator: &Coordinator, _| {
         let it = coordinator.state.subscription(&wanted)?;
         let topic = it.definition().topics.iter().find_map(|topic| topic.literal().map(str::to_owned));
-        Some((it.number, it.definition().action.clone(), topic))
+        Some(((it.number, it.definition().rate), it.definition().action.clone(), topic))
     });
     let found = found.await.map_err(|failed| problem::of(failed, Place::Alone))?;
     let (number, action, topic) = found.ok_or_else(|| unknown(&id.to_string()))?;

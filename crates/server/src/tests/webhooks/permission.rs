@@ -43,6 +43,35 @@ async fn a_receiver_is_asked_once_and_again_after_a_change() {
 }
 
 #[tokio::test]
+async fn a_receiver_is_asked_again_after_a_restart() {
+    let (receiver, heads) = receiver("webhook-allowed-origin: *\r\n").await;
+    let server = Server::with(definitions(&receiver.url(), json!({"handshake": true})), |_| {}).await;
+    assert_eq!(tested(&server).await["status"], 204);
+    let server = server.restarted().await;
+    assert_eq!(tested(&server).await["status"], 204);
+    assert_eq!(methods(&heads), ["OPTIONS", "POST", "OPTIONS", "POST"]);
+}
+
+#[tokio::test]
+async fn a_subscription_with_a_rate_asks_for_it() {
+    let (receiver, heads) = receiver("webhook-allowed-origin: *\r\nwebhook-allowed-rate: 6000\r\n").await;
+    let mut limited = definitions(&receiver.url(), json!({"handshake": true}));
+    limited["agents"]["/front"]["subscriptions"][0]["rate"] = json!("100/s");
+    let server = Server::with(limited, |_| {}).await;
+    assert_eq!(tested(&server).await["status"], 204);
+    // Another rate is another question; without one there is nothing to wish for.
+    server.install(definitions(&receiver.url(), json!({"handshake": true}))).await;
+    assert_eq!(tested(&server).await["status"], 204);
+    let heads = heads.lock().unwrap();
+    let asked: Vec<bool> = heads
+        .iter()
+        .filter(|head| head.starts_with("OPTIONS "))
+        .map(|head| head.contains("webhook-request-rate: 6000"))
+        .collect();
+    assert_eq!(asked, [true, false]);
+}
+
+#[tokio::test]
 async fn without_permission_no_event_is_sent() {
     for allows in ["", "webhook-allowed-origin: somebody-else\r\n"] {
         let (receiver, heads) = receiver(allows).await;
