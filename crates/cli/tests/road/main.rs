@@ -3,6 +3,7 @@
 
 mod adoption;
 mod bulk;
+mod classes;
 mod definitions;
 mod examples;
 mod flow;
