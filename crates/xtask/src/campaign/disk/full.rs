@@ -15,12 +15,18 @@ use super::scenario::{Memory, Stopped};
 use super::shim::Shim;
 use super::{Outcome, Stage};
 
-/// Twice what must stay free; the file that holds it is sparse.
-const DISK_BYTES: u64 = 2 << 30;
+/// Four times what must stay free; the file that holds it is sparse.
+const DISK_BYTES: u64 = 256 << 20;
+/// Less than must stay free.
+const LEFT_BYTES: u64 = 40 << 20;
+/// What a neighbour takes of a disk that the server fills by itself, and gives back in the end.
+const NEIGHBOUR_BYTES: u64 = 100 << 20;
 const FILES: u64 = 2048;
 /// Large enough that a few hundred events need a new segment.
 const FILLING: usize = 60_000;
 const ROUNDS: usize = 400;
+/// As large as events are allowed to be, nearly.
+const LARGE: usize = 900_000;
 const AGAIN: Duration = Duration::from_secs(120);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +37,8 @@ enum Fill {
     Everything,
     /// Somebody else takes every file there can be.
     Files,
+    /// The server itself, by what is published.
+    Publishing,
 }
 
 pub(super) async fn run(stage: &Stage<'_>, rng: &mut StdRng) -> Result<Outcome> {
@@ -45,9 +53,10 @@ pub(super) async fn run(stage: &Stage<'_>, rng: &mut StdRng) -> Result<Outcome> 
     server.ready().await?;
     memory.drive(&client, 30, 400).await;
 
-    let fill = [Fill::Neighbour, Fill::Everything, Fill::Files][rng.random_range(0..3)];
+    let fill = [Fill::Neighbour, Fill::Everything, Fill::Files, Fill::Publishing][rng.random_range(0..4)];
     disk.fill(fill)?;
-    let stopped = memory.drive(&client, ROUNDS, FILLING).await;
+    let filling = if fill == Fill::Publishing { LARGE } else { FILLING };
+    let stopped = memory.drive(&client, ROUNDS, filling).await;
     if let Some(status) = server.ended()? {
         outcome.violations.push(format!("{fill:?}: the server ended with {status} for want of space"));
         return Ok(outcome);
@@ -171,9 +180,14 @@ impl Disk {
         fs::create_dir_all(self.neighbour())?;
         match fill {
             Fill::Neighbour => {
-                let taken = free()?.saturating_sub(700 << 20);
+                let taken = free()?.saturating_sub(LEFT_BYTES);
                 let file = File::create(self.neighbour().join("big"))?;
                 fallocate(file, FallocateFlags::empty(), 0, taken)
+                    .context("a neighbour cannot take space")?;
+            }
+            Fill::Publishing => {
+                let file = File::create(self.neighbour().join("big"))?;
+                fallocate(file, FallocateFlags::empty(), 0, NEIGHBOUR_BYTES)
                     .context("a neighbour cannot take space")?;
             }
             Fill::Everything => {

@@ -20,6 +20,7 @@ const PAGE: u32 = 1000;
 pub(super) const FILE: &str = r#"
 version: 1
 name: disk-campaign
+server: { reserve: 64MiB }
 topics: { disk.events: {} }
 agents:
   /worker:
