@@ -104,6 +104,25 @@ fn a_backup_that_was_changed_is_not_restored() {
 }
 
 #[test]
+fn how_much_has_to_stay_free_can_be_set_and_below_it_publishes_are_refused_and_it_is_said_why() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let none: [(&str, &str); 1] = [("CANTUS_RESERVE", "1024GiB")];
+    let server = Server::start_with_variables(&file(folder.path(), FILE), &none);
+    let event = br#"{"specversion":"1.0","id":"a","type":"TaskCreated","source":"/tests","data":1}"#;
+    let headers = [("Content-Type", "application/cloudevents+json")];
+    let (status, body) =
+        server.http("POST", "/v1/topics/tasks/events", &headers, event).expect("an answer comes");
+    assert_eq!(status, 507, "{body}");
+    assert!(body.contains("STORAGE_FULL"), "{body}");
+    let (status, ready) = server.http("GET", "/readyz?verbose", &[], b"").expect("an answer comes");
+    assert_eq!(status, 200, "reads and acknowledgements go on");
+    assert!(ready.contains("publishes are refused: ") && ready.contains("1048576 MiB have to be"), "{ready}");
+    let doctor = server.cli(&["doctor"]);
+    assert!(String::from_utf8_lossy(&doctor.stdout).contains("publishes are refused below 1024.0 GiB"));
+    assert_eq!(ids(&server), BTreeSet::new(), "nothing that was refused is there");
+}
+
+#[test]
 fn a_damaged_log_is_repaired_by_keeping_the_damaged_file_aside_and_readers_are_shown_what_is_missing() {
     let mut server = Server::start(None);
     for n in 0..6 {

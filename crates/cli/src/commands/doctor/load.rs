@@ -132,6 +132,20 @@ mod tests {
     }
 
     #[test]
+    fn less_space_than_has_to_be_free_is_a_fault_and_less_than_twice_that_a_warning() {
+        let space = |free: f64| {
+            let metrics =
+                Metrics { free_bytes: Some(free), reserve_bytes: Some(1024.0), ..Metrics::default() };
+            super::space(&metrics).unwrap()
+        };
+        let remedy = "make room, or set server.reserve lower: publishes go on by themselves";
+        let detail = |free| format!("{free} KiB free for the log, publishes are refused below 1 KiB");
+        assert_eq!(space(1000.0), Finding::fail("space", detail(0), remedy));
+        assert_eq!(space(2000.0), Finding::warn("space", detail(1), remedy));
+        assert_eq!(space(9000.0), Finding::ok("space", detail(8)));
+    }
+
+    #[test]
     fn a_check_that_passed_with_doubts_is_a_warning() {
         let health = |text: &str| Health { ok: true, text: text.to_owned() };
         assert_eq!(degraded(&health("[+]store ok\n[+]turn ok\n")), None);
