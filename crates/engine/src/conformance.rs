@@ -13,6 +13,7 @@ mod housekeeping;
 mod read;
 mod restart;
 pub mod samples;
+pub mod webhook_samples;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;

@@ -255,7 +255,15 @@ fn declared(number: u32, name: &str, definition: Subscription) -> Fact {
 
 /// Returns the samples: those that version 1 began with in the order of their numbers, then those that came later.
 pub fn facts() -> Vec<Fact> {
-    [first_facts(), retention(), bulk(), audit(), super::flow_samples::facts()].concat()
+    [
+        first_facts(),
+        retention(),
+        bulk(),
+        audit(),
+        super::flow_samples::facts(),
+        super::webhook_samples::facts(),
+    ]
+    .concat()
 }
 
 /// Returns the samples of the facts, and the fields, that version 1 began with.

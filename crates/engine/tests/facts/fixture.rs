@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use cantus_core::fact::{Fact, Recorded};
-use cantus_engine::conformance::{flow_samples, samples};
+use cantus_engine::conformance::{flow_samples, samples, webhook_samples};
 
 use super::{open, read_all, recorded};
 
@@ -15,7 +15,7 @@ const TEXT: &str = "facts.txt";
 
 /// The fixtures there are, the facts each was written with, and their numbers.
 type Fixture = (&'static str, fn() -> Vec<Fact>, &'static [u16]);
-const FIXTURES: [Fixture; 5] = [
+const FIXTURES: [Fixture; 6] = [
     // Those that version 1 began with. Later ones get fixtures of their own.
     (
         "facts-v1",
@@ -30,6 +30,8 @@ const FIXTURES: [Fixture; 5] = [
     ("facts-audit", samples::audit, &[10, 70]),
     // Breakers and held keys, and the fields that earlier facts have since.
     ("facts-flow", flow_samples::facts, &[15, 23, 26, 27, 28, 29, 30, 33, 36, 40, 42, 45]),
+    // Subscriptions whose action is a webhook.
+    ("facts-webhook", webhook_samples::facts, &[15]),
 ];
 
 fn fixture(name: &str) -> PathBuf {
