@@ -138,6 +138,11 @@ impl Keeper {
         }
     }
 
+    /// Puts the next segment back: it could not be used yet.
+    pub(crate) fn put_back(&self, spare: Spare) {
+        *self.work.slot() = Slot::Ready(spare);
+    }
+
     /// Takes what is in the slot, once nothing is under way. The slot is free again when this returns: whoever makes a file
     /// may have to wait for somebody who looks into it.
     fn emptied(&self) -> Slot {

@@ -335,6 +335,14 @@ impl Log {
             Err(error) if is_full(&error.source) => return Err(self.space().full()),
             Err(error) => return Err(AppendError::NoSegment(error)),
         };
+        // Files may run out as well: then it is tried again.
+        let file = match prepare::open_spare(&*self.shared.disk, &self.shared.dir) {
+            Ok(file) => file,
+            Err(error) => {
+                self.keeper.put_back(spare);
+                return Err(AppendError::NoSegment(error));
+            }
+        };
         let header = SegmentHeader {
             flags: if spare.recycled { FLAG_RECYCLED } else { 0 },
             log_id: self.shared.log_id,
@@ -345,8 +353,8 @@ impl Log {
             log_time_ms: self.log_time_ms,
             revision: 0,
         };
-        let installed =
-            install(&*self.shared.disk, &self.shared.dir, header).map_err(|error| self.poison(error))?;
+        let installed = install(&*self.shared.disk, &self.shared.dir, file, header)
+            .map_err(|error| self.poison(error))?;
         let sealed = std::mem::replace(&mut self.active, installed);
         self.shared.push(self.active.segment.clone());
         let identity = Identity {
@@ -373,8 +381,13 @@ fn write_frame(file: &dyn DiskFile, offset: u64, frame: &[u8]) -> io::Result<()>
 }
 
 /// Turns the spare into the segment to write to.
-pub(crate) fn install(disk: &dyn Disk, dir: &Path, header: SegmentHeader) -> Result<Active, DiskError> {
-    let (path, file) = prepare::install(disk, dir, header)?;
+pub(crate) fn install(
+    disk: &dyn Disk,
+    dir: &Path,
+    file: Arc<dyn DiskFile>,
+    header: SegmentHeader,
+) -> Result<Active, DiskError> {
+    let (path, file) = prepare::install(disk, dir, file, header)?;
     let start = super::index::Totals {
         next_position: header.first_position,
         end_offset: HEADER_BLOCK,

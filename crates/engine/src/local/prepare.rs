@@ -129,15 +129,21 @@ pub(crate) fn find_spare(disk: &dyn Disk, dir: &Path, bytes_min: u64) -> Option<
     (bytes_min..=BYTES_MAX).contains(&bytes).then_some(Spare { bytes, recycled: true })
 }
 
+/// Opens the spare file. Nothing has changed when that fails.
+pub(crate) fn open_spare(disk: &dyn Disk, dir: &Path) -> Result<Arc<dyn DiskFile>, DiskError> {
+    let spare = dir.join(name::SPARE);
+    disk.open(&spare, Access::ReadWrite).doing("opening", &spare)
+}
+
 /// Turns the spare file into the segment its header says. Frames may be written once this has returned.
 pub(crate) fn install(
     disk: &dyn Disk,
     dir: &Path,
+    file: Arc<dyn DiskFile>,
     header: SegmentHeader,
 ) -> Result<(PathBuf, Arc<dyn DiskFile>), DiskError> {
     let spare = dir.join(name::SPARE);
     let path = name::segment(dir, header.first_position);
-    let file = disk.open(&spare, Access::ReadWrite).doing("opening", &spare)?;
     write_all(&*file, 0, &header.to_block()).doing("writing", &spare)?;
     file.fdatasync().doing("syncing", &spare)?;
     disk.rename(&spare, &path).doing("renaming", &spare)?;

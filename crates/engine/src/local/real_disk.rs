@@ -11,6 +11,9 @@ use super::disk::{Access, Disk, DiskFile, Guard, Locked};
 /// Direct reads need their place, length and memory aligned to the device's blocks; 4096 fits every device in use.
 const ALIGNMENT: usize = 4096;
 
+/// The directories of locks that are held, with handles of theirs: a log goes on when no more files can be opened.
+static HELD: Mutex<Vec<(PathBuf, Arc<File>)>> = Mutex::new(Vec::new());
+
 /// The file systems of this machine.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RealDisk;
@@ -60,7 +63,12 @@ impl Disk for RealDisk {
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        File::open(dir)?.sync_all()
+        let held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = held.iter().find(|(path, _)| path == dir).map(|(_, handle)| handle.clone());
+        match held {
+            Some(handle) => handle.sync_all(),
+            None => File::open(dir)?.sync_all(),
+        }
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
@@ -89,7 +97,11 @@ impl Disk for RealDisk {
             Ok(()) => {
                 file.set_len(0)?;
                 file.write_all(format!("{}\n", std::process::id()).as_bytes())?;
-                Ok(Locked::Held(Box::new(LockFile { _file: file })))
+                let dir = path.parent().unwrap_or(Path::new("."));
+                let handle = Arc::new(File::open(dir)?);
+                let mut held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
+                held.push((dir.to_owned(), handle.clone()));
+                Ok(Locked::Held(Box::new(LockFile { _file: file, dir: handle })))
             }
             Err(TryLockError::WouldBlock) => {
                 let mut text = String::new();
@@ -105,6 +117,14 @@ impl Disk for RealDisk {
 #[derive(Debug)]
 struct LockFile {
     _file: File,
+    dir: Arc<File>,
+}
+
+impl Drop for LockFile {
+    fn drop(&mut self) {
+        let mut held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
+        held.retain(|(_, handle)| !Arc::ptr_eq(handle, &self.dir));
+    }
 }
 
 impl Guard for LockFile {}

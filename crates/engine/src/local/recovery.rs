@@ -269,7 +269,8 @@ impl Opening {
 
     fn create_first(&mut self) -> Result<Active, OpenError> {
         let header = self.header_at(1, genesis(self.log_id), 0)?;
-        Ok(install(&*self.disk, &self.dir, header)?)
+        let file = prepare::open_spare(&*self.disk, &self.dir)?;
+        Ok(install(&*self.disk, &self.dir, file, header)?)
     }
 
     /// Prepares a segment that begins at a position, to be installed.
@@ -358,7 +359,8 @@ impl Opening {
             next_chain: totals.chain,
         };
         let next = self.header_at(totals.next_position, totals.chain, totals.log_time_ms)?;
-        let active = install(&*self.disk, &self.dir, next)?;
+        let file = prepare::open_spare(&*self.disk, &self.dir)?;
+        let active = install(&*self.disk, &self.dir, file, next)?;
         let path = name::index(&self.dir, found.first_position);
         let file = index::write(&*self.disk, &path, &memory, identity)?;
         let index = Index::File(Arc::new(file));

@@ -5,15 +5,17 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::given::{append_numbered, describe, open};
+use super::given::{append_numbered, describe, open, read_all, write};
 use crate::local::disk::{Access, Disk, DiskFile, Locked};
 use crate::local::model_disk::{Faults, ModelDisk};
-use crate::local::{FrameBuilder, Log, Options, RealDisk};
+use crate::local::{AppendError, FrameBuilder, Log, Options, RealDisk};
 
 /// The disk of this machine, which takes no new file while it is told not to.
 #[derive(Debug, Default)]
 struct Crowded {
     is_full: AtomicBool,
+    /// No more files can be opened.
+    is_closed: AtomicBool,
 }
 
 impl Disk for Crowded {
@@ -29,6 +31,9 @@ impl Disk for Crowded {
     }
 
     fn open(&self, path: &Path, access: Access) -> io::Result<Arc<dyn DiskFile>> {
+        if self.is_closed.load(Ordering::Relaxed) {
+            return Err(rustix::io::Errno::MFILE.into());
+        }
         RealDisk.open(path, access)
     }
 
@@ -131,6 +136,34 @@ fn a_segment_that_is_too_large_to_be_made_leaves_the_one_that_is_there() {
     assert_eq!(log.sure_bytes(), room);
     assert!(!log.space().is_low(), "most fits all the same");
     append_numbered(&mut log, 20, 1_000);
+}
+
+#[test]
+fn a_next_segment_that_can_not_be_opened_is_used_as_soon_as_it_can() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = Arc::new(Crowded::default());
+    let options = Options {
+        segment_bytes_first: 1 << 16,
+        segment_bytes_max: 1 << 16,
+        reserve_bytes: 0,
+        background: false,
+        disk: disk.clone(),
+        ..Options::default()
+    };
+    let (mut log, _) = Log::open(dir.path(), options.clone(), Arc::new(describe)).unwrap();
+    log.secure(log.sure_bytes() + 1).unwrap();
+    disk.is_closed.store(true, Ordering::Relaxed);
+    let mut taken = 0;
+    let refused = loop {
+        match write(&mut log, &[&[7; 2000]]) {
+            Ok(_) => taken += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(refused, AppendError::NoSegment(_)), "{refused}");
+    disk.is_closed.store(false, Ordering::Relaxed);
+    append_numbered(&mut log, 1, 2000);
+    assert_eq!(read_all(&log.reader()).len(), taken + 1);
 }
 
 fn write_from_the_reserve(log: &mut Log) {
