@@ -23,7 +23,8 @@ async fn publish_until_full(given: &Given, from: usize) -> usize {
 
 fn stored(given: &Given) -> Vec<String> {
     let selection = Selection { events_only: true, ..Selection::default() };
-    let chunk = given.handle.reader().read(Position(0), &selection, Budget::default()).unwrap();
+    let chunk =
+        given.handle.reader().read(Position(0), &selection, Budget::default()).expect("the log is read");
     let entries = chunk.entries.into_iter().map(|entry| match entry {
         Entry::Fact(recorded) => match recorded.fact {
             Fact::EventPublished(published) => published.event.id.to_string(),

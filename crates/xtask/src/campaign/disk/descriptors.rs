@@ -35,7 +35,8 @@ pub(super) async fn run(stage: &Stage<'_>, rng: &mut StdRng) -> Result<Outcome> 
     let connections: Vec<TcpStream> =
         (0..CONNECTIONS).filter_map(|_| TcpStream::connect(&address).ok()).collect();
     // Whoever is there is served; nobody else may be, and the process stays.
-    memory.drive(&client, 10, 50_000).await;
+    // More than fits into the first segment: the log goes on in another file.
+    memory.drive(&client, 20, 500_000).await;
     if let Some(status) = server.ended()? {
         outcome.violations.push(format!("the server ended with {status} for want of files"));
         return Ok(outcome);
