@@ -17,6 +17,8 @@ const COVERAGE: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-l
     -Cllvm-args=-sanitizer-coverage-trace-compares --cfg fuzzing -Cdebug-assertions -Coverflow-checks";
 /// An input that takes longer has found something.
 const INPUT_SECONDS_MAX: u32 = 10;
+/// How much is shown of what a target said that found something.
+const LINES_TOLD: usize = 40;
 /// A target that takes more has found something.
 const RSS_MIB_MAX: u32 = 2_048;
 
@@ -128,14 +130,37 @@ fn fuzz(program: &Path, folder: &Path, seeds: &Path, target: &str, options: &Opt
         .arg(format!("-timeout={INPUT_SECONDS_MAX}"))
         .arg(format!("-rss_limit_mb={RSS_MIB_MAX}"))
         .arg(format!("-artifact_prefix={}/{target}-", found.display()))
-        .args(["-print_final_stats=1", "-verbosity=0", "-len_control=20"]);
+        .args(["-print_final_stats=1", "-len_control=20"]);
     if options.count > 0 {
         command.arg(format!("-runs={}", options.count));
     }
     if dictionary.exists() {
         command.arg(format!("-dict={}", dictionary.display()));
     }
+    let said = folder.join(format!("{target}.log"));
+    let log = std::fs::File::create(&said).with_context(|| format!("{} can not be made", said.display()))?;
+    command.stdout(log.try_clone()?).stderr(log);
     let status =
         command.arg(&corpus).arg(seeds.join(target)).status().context("the target could not be run")?;
-    Ok(status.success())
+    let bytes = std::fs::read(&said).with_context(|| format!("{} can not be read", said.display()))?;
+    let told = String::from_utf8_lossy(&bytes);
+    for line in told.lines().filter(|line| is_worth_telling(line)) {
+        println!("   {line}");
+    }
+    if !status.success() {
+        let last: Vec<&str> = told.lines().rev().take(LINES_TOLD).collect();
+        last.iter().rev().for_each(|line| println!("   {line}"));
+        return Ok(false);
+    }
+    // Without it, inputs are thrown blindly, and nothing found means little.
+    if !told.lines().any(|line| line.contains("INITED cov: ")) {
+        bail!("{target} ran without coverage: {} says what libFuzzer saw", said.display());
+    }
+    Ok(true)
+}
+
+/// Tells whether a line says what code was reached at the beginning and the end, and how many inputs were run.
+fn is_worth_telling(line: &str) -> bool {
+    let reached = line.starts_with('#') && (line.contains("INITED cov: ") || line.contains("DONE   cov: "));
+    reached || line.starts_with("stat::number_of_executed_units") || line.starts_with("SUMMARY")
 }
