@@ -9,47 +9,71 @@ use crate::local::{Description, Term, Words};
 
 /// Describes a record. What can not be read is found by nothing; reading it says why.
 pub fn describe(words: &Words<'_>, number: u16, payload: &[u8]) -> Description {
-    let mut description = Description::default();
-    let fact = match number {
-        // Most records by far, and on the way of every publish: only looked at, never decoded.
+    let mut described = Description::default();
+    match number {
+        // Most records by far: only looked at, never decoded.
         1 => {
             if let Ok(outline) = outline(words, payload) {
-                description.term(Term::ID, hash::of(outline.id));
-                description.term(Term::CORRELATION, hash::of(outline.correlation_id.unwrap_or(outline.id)));
-                if let Some(stream) = outline.stream {
-                    description.term(Term::STREAM, hash::of(stream));
-                }
-                description.topic = Some(hash::of(outline.topic));
-                description.kind = Some(hash::of(outline.event_type));
-                description.priority = Some(outline.priority.lane() as u8);
+                let correlation = outline.correlation_id.unwrap_or(outline.id);
+                named(&mut described, outline.id, correlation, outline.stream);
+                described.topic = Some(hash::of(outline.topic));
+                described.kind = Some(hash::of(outline.event_type));
+                described.priority = Some(outline.priority.lane() as u8);
             }
-            return description;
+            described
         }
         // A lease and an ack for every delivery: the same.
         30 | 32 => {
             let field = if number == 30 { LEASED_STORY } else { ACKED_STORY };
             if let Ok(Some(story)) = number_at(payload, field) {
-                description.term(Term::CORRELATION, story);
+                described.term(Term::CORRELATION, story);
             }
-            return description;
+            described
         }
-        // Of the others only those that belong to a story are found.
-        2 | 31 | 33..=36 | 40 | 42 | 53 | 54 => Fact::decode(number, payload).ok(),
-        _ => None,
-    };
-    match fact {
-        Some(Fact::EventDeferred(deferred)) => {
-            description.term(Term::ID, hash::of(&deferred.event.id));
-            description.term(Term::CORRELATION, hash::of(&deferred.event.correlation_id));
+        number if has_story(number) => {
+            Fact::decode(number, payload).map_or(described, |fact| description(&fact))
         }
-        Some(fact) => {
-            if let Some(story) = story(&fact) {
-                description.term(Term::CORRELATION, story);
-            }
-        }
-        None => {}
+        _ => described,
     }
-    description
+}
+
+/// Describes a fact: the same as its record is described.
+pub(super) fn description(fact: &Fact) -> Description {
+    let mut described = Description::default();
+    match fact {
+        Fact::EventPublished(published) => {
+            let event = &published.event;
+            named(&mut described, &event.id, &event.correlation_id, event.stream.as_deref());
+            described.topic = Some(hash::of(event.topic.as_str()));
+            described.kind = Some(hash::of(&event.event_type));
+            described.priority = Some(event.priority.lane() as u8);
+        }
+        Fact::EventDeferred(deferred) => {
+            named(&mut described, &deferred.event.id, &deferred.event.correlation_id, None);
+        }
+        fact if has_story(fact.number()) => {
+            if let Some(story) = story(fact) {
+                described.term(Term::CORRELATION, story);
+            }
+        }
+        _ => {}
+    }
+    described
+}
+
+fn named(described: &mut Description, id: &str, correlation_id: &str, stream: Option<&str>) {
+    let hashed = hash::of(id);
+    described.term(Term::ID, hashed);
+    described.term(Term::CORRELATION, if correlation_id == id { hashed } else { hash::of(correlation_id) });
+    if let Some(stream) = stream {
+        described.term(Term::STREAM, hash::of(stream));
+    }
+}
+
+/// Of the other facts only those that belong to a story are found. These numbers are as old as the logs that were written
+/// with them: a log would not agree with its indexes if one were added.
+fn has_story(number: u16) -> bool {
+    matches!(number, 2 | 30..=36 | 40 | 42 | 53 | 54)
 }
 
 /// The numbers of the fields `story` of `DeliveryLeased` and `DeliveryAcked`.

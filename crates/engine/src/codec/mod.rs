@@ -40,7 +40,9 @@ impl Encoder {
             Fact::EventPublished(published) => event::encode_published(published, frame, &mut self.buffer),
             fact => fact.encode(&mut self.buffer),
         }
-        frame.record(recorded.position.0, recorded.fact.number(), slice_end, &self.buffer)
+        frame.record(recorded.position.0, recorded.fact.number(), slice_end, &self.buffer)?;
+        frame.describe(&describe::description(&recorded.fact));
+        Ok(())
     }
 
     /// Adds a fact that was read from another frame; `record` is what it was read from. What has no words in its frame's
@@ -57,7 +59,11 @@ impl Encoder {
     ) -> Result<(), FrameError> {
         match &recorded.fact {
             Fact::EventPublished(_) => self.add(frame, recorded, slice_end),
-            _ => frame.record(record.position, record.number, slice_end, record.payload),
+            fact => {
+                frame.record(record.position, record.number, slice_end, record.payload)?;
+                frame.describe(&describe::description(fact));
+                Ok(())
+            }
         }
     }
 }

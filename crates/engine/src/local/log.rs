@@ -9,7 +9,7 @@ use super::disk::{Disk, DiskFile, Guard, is_full, write_all};
 use super::error::{AppendError, DiskError, Doing, OpenError};
 use super::frame::{FrameBuilder, HEADER_BYTES, Layout, Seal};
 use super::housekeeper::Housekeeper;
-use super::index::{Identity, Index, MemoryIndex};
+use super::index::{About, Identity, Index, MemoryIndex};
 use super::keeper::Keeper;
 use super::options::Options;
 use super::prepare;
@@ -260,13 +260,24 @@ impl Log {
         {
             return Err(self.poison(error));
         }
-        let layout = Layout::read(header, bytes).expect("the builder writes what the decoder reads");
-        self.active.index.write().unwrap_or_else(PoisonError::into_inner).add_frame(
-            &layout,
-            bytes,
-            &*self.shared.describe,
+        let bytes = bytes.len() as u64;
+        let read = || {
+            let layout =
+                Layout::read(header, frame.sealed()).expect("the builder writes what the decoder reads");
+            About::of(&layout, frame.sealed(), &*self.shared.describe)
+        };
+        let said = frame.about();
+        debug_assert!(
+            said.is_none_or(|said| *said == read()),
+            "a record is about something else than was said"
         );
-        self.active.offset += bytes.len() as u64;
+        let mut index = self.active.index.write().unwrap_or_else(PoisonError::into_inner);
+        match said {
+            Some(said) => index.add(&header, said),
+            None => index.add(&header, &read()),
+        }
+        drop(index);
+        self.active.offset += bytes;
         self.active.has_records = true;
         self.chain = header.chain;
         self.log_time_ms = header.log_time_ms;
@@ -274,11 +285,7 @@ impl Log {
         self.unsynced = true;
         self.unmarked = true;
         self.prepare_next();
-        Ok(Written {
-            first_position: header.first_position,
-            last_position: header.last_position,
-            bytes: bytes.len() as u64,
-        })
+        Ok(Written { first_position: header.first_position, last_position: header.last_position, bytes })
     }
 
     /// Asks for the next segment once a part of this one is used.

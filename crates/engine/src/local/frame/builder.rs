@@ -13,7 +13,9 @@ use super::header::{
 };
 use super::{ALIGN, FRAME_BYTES_LIMIT};
 use crate::local::checksum::{self, Seed};
+use crate::local::describe::Description;
 use crate::local::fields::put_varint;
+use crate::local::index::About;
 use crate::local::removed::{self, Run};
 
 /// Collects the records of one frame.
@@ -34,6 +36,7 @@ pub struct FrameBuilder {
     dictionary: Vec<u8>,
     records: Vec<u8>,
     sealed: Vec<u8>,
+    about: About,
 }
 
 /// Why a record or a frame cannot be taken.
@@ -111,6 +114,7 @@ impl FrameBuilder {
         self.words_by_hash.clear();
         self.dictionary.clear();
         self.records.clear();
+        self.about.clear();
     }
 
     /// Lets this frame be written below the low-water mark of the disk, from the reserve: acks and deletions, never publishes.
@@ -169,6 +173,19 @@ impl FrameBuilder {
         Ok(())
     }
 
+    /// Says what the record that was added last is about, so that the log need not read it again to know. What is said must be
+    /// what [`Describe`](crate::local::Describe) would find; said of some records only, it is not used.
+    pub fn describe(&mut self, description: &Description) {
+        if let Some(position) = self.last_position {
+            self.about.add(position, description);
+        }
+    }
+
+    /// Returns what the records are about, if that was said of every one.
+    pub(crate) fn about(&self) -> Option<&About> {
+        (self.about.records() == self.record_count).then_some(&self.about)
+    }
+
     /// Adds what stands for removed records, of a frame that is written anew.
     pub fn removed(&mut self, run: &Run) {
         let mut payload = Vec::new();
@@ -208,6 +225,11 @@ impl FrameBuilder {
             self.seal(Seal { seed, offset: 0, chain_before: 0, durable_mark: 0, durable_offset: 0 });
         let bytes = Bytes::copy_from_slice(bytes);
         Ok(Frame::verify(bytes, seed, 0).expect("the builder writes what the decoder reads"))
+    }
+
+    /// Returns the frame as it was sealed last.
+    pub(crate) fn sealed(&self) -> &[u8] {
+        &self.sealed
     }
 
     pub(crate) fn first_position(&self) -> u64 {

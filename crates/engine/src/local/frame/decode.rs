@@ -6,7 +6,6 @@ use bytes::Bytes;
 
 use super::header::{Fault, FrameHeader, HEADER_BYTES, VERSION_REWRITTEN};
 use crate::local::checksum::{Seed, body_hash};
-use crate::local::describe::{Describe, Description};
 use crate::local::fields::Fields;
 use crate::local::removed::{self, Run};
 
@@ -123,19 +122,6 @@ impl Layout {
     pub(crate) fn body_is_original(&self, frame: &[u8]) -> bool {
         let (dictionary, rest) = frame[HEADER_BYTES..].split_at(self.header.dictionary_bytes as usize);
         body_hash(dictionary, rest) == self.header.body_hash
-    }
-}
-
-/// Describes each record of a frame.
-pub(crate) fn describe_frame(
-    layout: &Layout,
-    frame: &[u8],
-    describe: &dyn Describe,
-    mut each: impl FnMut(u64, Description),
-) {
-    let words = layout.words(frame);
-    for record in layout.records(frame) {
-        each(record.position, describe.describe(&words, record.number, record.payload));
     }
 }
 

@@ -10,8 +10,8 @@ mod tests;
 
 pub use builder::{FrameBuilder, FrameError};
 pub(crate) use builder::{Place, Seal, restamp};
+pub(crate) use decode::Layout;
 pub use decode::{Frame, Item, Items, Record, Records, Words};
-pub(crate) use decode::{Layout, describe_frame};
 pub(crate) use header::{Fault, FrameHeader, HEADER_BYTES, MAGIC, VERSION_REWRITTEN};
 
 /// Frames begin at multiples of this many bytes.

@@ -5,10 +5,10 @@
 
 use std::ops::Range;
 
-use super::{Entry, Key, Summary, Totals};
+use super::{About, Entry, Key, Summary, Totals};
 use crate::local::damage::Damage;
 use crate::local::describe::Describe;
-use crate::local::frame::{FrameHeader, Layout, describe_frame};
+use crate::local::frame::{FrameHeader, Layout};
 
 /// How many buckets there are, as a power of two: in a full segment of small records each has a few thousand entries.
 const BUCKETS_LOG2: u32 = 11;
@@ -31,24 +31,30 @@ impl MemoryIndex {
         Self { totals: Totals { frames: 0, records: 0, ..start }, summaries: Vec::new(), buckets: Vec::new() }
     }
 
-    /// Takes in a frame that was written behind all others.
+    /// Takes in a frame that was read behind all others.
     pub(crate) fn add_frame(&mut self, layout: &Layout, frame: &[u8], describe: &dyn Describe) {
-        let header = &layout.header;
-        self.advance(header);
-        if header.is_mark() {
+        if layout.header.is_mark() {
+            self.advance(&layout.header);
             return;
         }
-        let mut summary = Summary::of_frame(header);
-        describe_frame(layout, frame, describe, |position, description| {
-            summary.add(&description);
-            for term in description.terms() {
-                self.add_entry(Entry { key: Key::new(term.class, term.hash), position });
-            }
-        });
-        if layout.runs(frame).next().is_some() {
+        self.add(&layout.header, &About::of(layout, frame, describe));
+        if layout.runs(frame).next().is_some()
+            && let Some(summary) = self.summaries.last_mut()
+        {
             summary.note_removed();
         }
-        self.summaries.push(summary);
+    }
+
+    /// Takes in a frame with records that lies behind all others.
+    pub(crate) fn add(&mut self, header: &FrameHeader, about: &About) {
+        self.advance(header);
+        self.summaries.push(Summary::of_frame(header, about));
+        if self.buckets.is_empty() {
+            self.buckets.resize_with(1 << BUCKETS_LOG2, Vec::new);
+        }
+        for entry in &about.entries {
+            self.buckets[bucket(entry.key)].push(*entry);
+        }
     }
 
     fn advance(&mut self, header: &FrameHeader) {
@@ -69,13 +75,6 @@ impl MemoryIndex {
         }
         self.totals.next_position = self.totals.next_position.max(damage.lost.last.saturating_add(1));
         self.summaries.push(Summary::of_gap(damage));
-    }
-
-    fn add_entry(&mut self, entry: Entry) {
-        if self.buckets.is_empty() {
-            self.buckets.resize_with(1 << BUCKETS_LOG2, Vec::new);
-        }
-        self.buckets[bucket(entry.key)].push(entry);
     }
 
     pub(crate) fn totals(&self) -> Totals {
@@ -120,6 +119,29 @@ impl MemoryIndex {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::local::describe::Description;
+
+    fn header_of(position: u64) -> FrameHeader {
+        FrameHeader {
+            length: 128,
+            crc: 0,
+            version: 1,
+            flags: 0,
+            tenant: 0,
+            offset: 4096,
+            seed: 0,
+            first_position: position,
+            last_position: position,
+            log_time_ms: 0,
+            durable_mark: 0,
+            body_hash: 0,
+            chain: 0,
+            records: 1,
+            words: 0,
+            dictionary_bytes: 0,
+            durable_offset: 0,
+        }
+    }
 
     fn empty() -> MemoryIndex {
         let start =
@@ -134,7 +156,11 @@ mod tests {
         // Several names share a bucket, and many buckets have names.
         let hash = |name: u64| name << 8 | name % 10 << 50 | name % 100 << 56;
         for position in 1..=count {
-            index.add_entry(Entry { key: Key::new(1, hash(position % 1000)), position });
+            let mut description = Description::default();
+            description.term(1, hash(position % 1000));
+            let mut about = About::default();
+            about.add(position, &description);
+            index.add(&header_of(position), &about);
         }
         let key = Key::new(1, hash(7));
         let expected: Vec<u64> = (1..=count).filter(|position| position % 1000 == 7).collect();

@@ -3,6 +3,7 @@
 //!
 //! Read `summary`, then `memory`, then `file` with `pages` and `bloom`.
 
+mod about;
 mod bloom;
 mod file;
 mod memory;
@@ -13,6 +14,7 @@ use std::io;
 use std::ops::Range;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
+pub(crate) use about::About;
 pub(crate) use file::{Identity, IndexFile, OpenFault, VERSION, write};
 pub(crate) use memory::MemoryIndex;
 #[cfg(feature = "model-disk")]

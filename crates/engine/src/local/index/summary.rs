@@ -1,7 +1,7 @@
 //! One line per frame: where it is, and what it may be about.
 
+use super::about::{About, bits};
 use crate::local::damage::{Cause, Damage, Lost};
-use crate::local::describe::Description;
 use crate::local::fields::{Fields, Put};
 use crate::local::frame::FrameHeader;
 
@@ -40,7 +40,7 @@ pub(crate) enum Covers {
 impl Summary {
     pub(crate) const BYTES: usize = 56;
 
-    pub(crate) fn of_frame(header: &FrameHeader) -> Self {
+    pub(crate) fn of_frame(header: &FrameHeader, about: &About) -> Self {
         Self {
             first_position: header.first_position,
             last_position: header.last_position,
@@ -49,9 +49,9 @@ impl Summary {
             offset: header.offset,
             length: header.length,
             covers: Covers::Frame,
-            topics: 0,
-            kinds: 0,
-            priorities: 0,
+            topics: about.topics,
+            kinds: about.kinds,
+            priorities: about.priorities,
             flags: 0,
         }
     }
@@ -80,12 +80,6 @@ impl Summary {
             priorities: u8::MAX,
             flags: 0,
         }
-    }
-
-    pub(crate) fn add(&mut self, description: &Description) {
-        self.topics |= description.topic.map_or(0, bits);
-        self.kinds |= description.kind.map_or(0, bits);
-        self.priorities |= description.priority.map_or(0, |priority| 1 << (priority & 7));
     }
 
     /// Says whether the frame may have a record of the topic with this hash.
@@ -151,11 +145,6 @@ impl Summary {
             flags,
         })
     }
-}
-
-/// Two bits of 64 for a hash.
-fn bits(hash: u64) -> u64 {
-    1 << (hash >> 58) | 1 << (hash >> 52 & 63)
 }
 
 /// The numbers of causes in index files; never reused.
