@@ -9,10 +9,13 @@ use minicbor::{Decode, Encode};
 
 use super::State;
 use super::model::Timer;
+use crate::agent::AgentName;
 use crate::ids::Position;
 use crate::row::Key;
 use crate::subscription::Stage;
+use crate::text::Text;
 use crate::time::Timestamp;
+use crate::topic::TopicName;
 
 /// The checkpoint being taken.
 #[derive(Debug)]
@@ -40,15 +43,21 @@ fn encoded<T: Encode<()>>(row: &T) -> Vec<u8> {
     minicbor::to_vec(row).expect("writing to memory can not fail")
 }
 
+/// The places of the kinds of rows that are touched again and again.
+const TOPIC: usize = 0;
+const AGENT: usize = 1;
+const DEDUPE: usize = 2;
+const SUBSCRIPTION: usize = 3;
+
 impl State {
     /// Says that a row is about to change: called before the change.
     pub(crate) fn touch(&mut self, key: Key) {
         // One event after the other touches the same rows: their topic's, their agent's. Those were seen to just before.
         let recent = match &key {
-            Key::Topic(_) => Some(0),
-            Key::Agent(_) => Some(1),
-            Key::Dedupe(..) => Some(2),
-            Key::Subscription(_) => Some(3),
+            Key::Topic(_) => Some(TOPIC),
+            Key::Agent(_) => Some(AGENT),
+            Key::Dedupe(..) => Some(DEDUPE),
+            Key::Subscription(_) => Some(SUBSCRIPTION),
             _ => None,
         };
         if let Some(place) = recent {
@@ -66,6 +75,28 @@ impl State {
             }
         }
         self.touched.insert(key);
+    }
+
+    /// [`State::touch`] of a topic's row.
+    pub(crate) fn touch_topic(&mut self, name: &TopicName) {
+        if !matches!(&self.touched_last[TOPIC], Some(Key::Topic(known)) if known == name) {
+            self.touch(Key::Topic(name.clone()));
+        }
+    }
+
+    /// [`State::touch`] of an agent's row.
+    pub(crate) fn touch_agent(&mut self, name: &AgentName) {
+        if !matches!(&self.touched_last[AGENT], Some(Key::Agent(known)) if known == name) {
+            self.touch(Key::Agent(name.clone()));
+        }
+    }
+
+    /// [`State::touch`] of a chunk of a dedupe window.
+    pub(crate) fn touch_dedupe(&mut self, topic: &Text, chunk: u64) {
+        let is = |key: &Key| matches!(key, Key::Dedupe(known, last) if *last == chunk && known == topic);
+        if !self.touched_last[DEDUPE].as_ref().is_some_and(is) {
+            self.touch(Key::Dedupe(topic.clone(), chunk));
+        }
     }
 
     /// Returns how many rows changed since the last checkpoint began.

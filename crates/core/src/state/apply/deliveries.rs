@@ -98,7 +98,7 @@ impl State {
             subscription.remember_settled((id.position, id.generation), lease.token);
         }
         let agent = subscription.id.agent.clone();
-        self.touch(Key::Agent(agent.clone()));
+        self.touch_agent(&agent);
         if let Some(agent) = self.agents.get_mut(&agent) {
             agent.consumed += 1;
             agent.lease_ended_at = None;
@@ -118,7 +118,7 @@ impl State {
         }
         if fact.attempt.outcome == AttemptOutcome::LeaseEnded {
             let agent = self.subscription_at(position, id.subscription)?.id.agent.clone();
-            self.touch(Key::Agent(agent.clone()));
+            self.touch_agent(&agent);
             if let Some(agent) = self.agents.get_mut(&agent) {
                 agent.lease_ended_at = Some(at);
             }

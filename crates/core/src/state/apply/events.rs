@@ -62,7 +62,7 @@ impl State {
 
     /// Returns the event's topic, made when its declaration fact is older than the base.
     pub(super) fn topic_entry(&mut self, event: &Event) -> &mut TopicState {
-        self.touch(Key::Topic(event.topic.clone()));
+        self.touch_topic(&event.topic);
         self.topics.entry(event.topic.clone()).or_insert_with(|| new_topic(Topic::default()))
     }
 
@@ -75,20 +75,23 @@ impl State {
     ) {
         let identity = hash::identity(&event.source, &event.id);
         let limits = self.dedupe_limits(event.topic.as_str());
-        let name = event.topic.text().clone();
+        let name = event.topic.text();
         // The chunk that grows and the one that may go are touched before they change.
         if self.freeze.is_some() {
             let chunks: Vec<u64> =
-                self.windows.get(&name).map(|window| window.chunks_at_risk().collect()).unwrap_or_default();
+                self.windows.get(name).map(|window| window.chunks_at_risk().collect()).unwrap_or_default();
             for chunk in chunks {
-                self.touch(Key::Dedupe(name.clone(), chunk));
+                self.touch_dedupe(name, chunk);
             }
         }
-        let window = self.windows.entry(name.clone()).or_default();
+        let window = match self.windows.get_mut(name) {
+            Some(window) => window,
+            None => self.windows.entry(name.clone()).or_default(),
+        };
         let (grew, vanished) = window.remember(identity, content, position, at, limits);
-        self.touch(Key::Dedupe(name.clone(), grew));
+        self.touch_dedupe(name, grew);
         for chunk in vanished {
-            self.touch(Key::Dedupe(name.clone(), chunk));
+            self.touch_dedupe(name, chunk);
         }
     }
 
@@ -104,7 +107,7 @@ impl State {
     pub(super) fn count_published(&mut self, source: &Text, at: Timestamp) {
         if let Some((name, _)) = self.agents.get_key_value(source.as_str()) {
             let name = name.clone();
-            self.touch(Key::Agent(name.clone()));
+            self.touch_agent(&name);
             if let Some(agent) = self.agents.get_mut(&name) {
                 agent.published += 1;
                 agent.last_seen = Some(at);
