@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 
@@ -9,6 +10,9 @@ use super::load::{BATCH, Load, Measured, PULL, Peer, Worker};
 use super::process::{Process, free_port};
 use super::wire::Wire;
 
+/// How long a node may take until it lets somebody in.
+const PATIENCE: Duration = Duration::from_secs(30);
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 const QUEUE: &str = "bench";
 const METHOD: u8 = 1;
 const HEADER: u8 = 2;
@@ -27,7 +31,7 @@ impl Peer for RabbitMq {
         let (port, names, nodes) = (free_port()?, free_port()?, free_port()?);
         let names = Names(names);
         let process = Process::start(&mut server(dir.path(), port, names.0, nodes)?, dir.path(), port)?;
-        let mut channel = Channel::open(port)?;
+        let mut channel = Channel::open_patiently(port)?;
         channel.declare()?;
         let publishers = (0..load.publishers).map(|_| {
             let mut channel = Channel::open(port)?;
@@ -121,6 +125,17 @@ struct Frame {
 }
 
 impl Channel {
+    /// Opens the first one: a node listens a moment before it lets anybody in.
+    fn open_patiently(port: u16) -> Result<Channel> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match Channel::open(port) {
+                Err(_) if Instant::now() < deadline => std::thread::sleep(LOOK_EVERY),
+                opened => return opened,
+            }
+        }
+    }
+
     fn open(port: u16) -> Result<Channel> {
         let mut channel = Channel { wire: Wire::connect(port)? };
         channel.wire.send(b"AMQP\0\0\x09\x01")?;
@@ -133,8 +148,8 @@ impl Channel {
         short_text(&mut hello, "en_US");
         channel.say(0, 10, 11, &hello)?;
         channel.expect((10, 30))?;
-        // No limit of channels, frames of 128 KiB, no heartbeats.
-        channel.say(0, 10, 31, &[0, 0, 0, 2, 0, 0, 0, 0])?;
+        // As many channels as RabbitMQ allows at most, frames of 128 KiB, no heartbeats.
+        channel.say(0, 10, 31, &[7, 0xFF, 0, 2, 0, 0, 0, 0])?;
         let mut place = Vec::new();
         short_text(&mut place, "/");
         place.extend_from_slice(&[0, 0]);
