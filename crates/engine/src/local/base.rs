@@ -96,7 +96,7 @@ impl BaseHeader {
         })
     }
 
-    /// The version is looked at before the checksum; `Err` is an unknown one.
+    /// The version is looked at before the checksum; `Err` is an unknown one, not one that has rotted.
     fn read(block: &[u8]) -> Option<Result<Self, u16>> {
         let mut fields = match header_block::fields(block, MAGIC, VERSION)? {
             Ok(fields) => fields,

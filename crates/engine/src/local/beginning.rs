@@ -44,7 +44,7 @@ impl Beginning {
         })
     }
 
-    /// The version is looked at before the checksum; `Err` is an unknown one.
+    /// The version is looked at before the checksum; `Err` is an unknown one, not one that has rotted.
     fn read_block(block: &[u8]) -> Option<Result<Self, u16>> {
         let mut fields = match header_block::fields(block, MAGIC, VERSION)? {
             Ok(fields) => fields,

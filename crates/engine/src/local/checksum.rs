@@ -56,6 +56,18 @@ pub(crate) fn crc_plain(bytes: &[u8]) -> u32 {
     crc_fast::checksum(CrcAlgorithm::Crc32Iscsi, bytes) as u32
 }
 
+/// Tells whether the version in the head of a file (bytes 8 and 9 of `content`) is a known one of which a bit has flipped:
+/// with that bit set back the checksum holds. A newer program's head does not look like that.
+pub(crate) fn is_rotten_version(content: &[u8], crc: u32, known: &[u16]) -> bool {
+    let mut mended = content.to_vec();
+    let Some(place) = content.get(8..10) else { return false };
+    let found = u16::from_le_bytes([place[0], place[1]]);
+    known.iter().filter(|version| (*version ^ found).count_ones() == 1).any(|version| {
+        mended[8..10].copy_from_slice(&version.to_le_bytes());
+        crc_plain(&mended) == crc
+    })
+}
+
 /// The hash of a frame's body as first written: dictionary, records and padding.
 pub(crate) fn body_hash(dictionary: &[u8], rest: &[u8]) -> u64 {
     let mut hasher = Xxh3::new();

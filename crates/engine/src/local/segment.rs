@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::checksum::{Seed, crc_plain};
+use super::checksum::{Seed, crc_plain, is_rotten_version};
 use super::disk::DiskFile;
 use super::fields::{Fields, Put};
 use super::index::Index;
@@ -95,9 +95,11 @@ impl SegmentHeader {
         Self::read(block).unwrap_or(Err(HeaderFault::Damaged))
     }
 
-    /// The version is looked at before the checksum: a newer format may sum its header otherwise.
+    /// The version is looked at before the checksum: a newer format may sum its header otherwise. One that has rotted is
+    /// told from that.
     fn read(block: &[u8]) -> Option<Result<Self, HeaderFault>> {
         let (content, crc) = block.split_at_checked(HEADER_BLOCK as usize - 4)?;
+        let crc = Fields::new(crc).u32()?;
         let mut fields = Fields::new(content);
         if fields.bytes(8)? != MAGIC {
             return None;
@@ -105,9 +107,10 @@ impl SegmentHeader {
         let rewritten = match fields.u16()? {
             VERSION => false,
             VERSION_REWRITTEN => true,
+            _ if is_rotten_version(content, crc, &[VERSION, VERSION_REWRITTEN]) => return None,
             version => return Some(Err(HeaderFault::UnknownVersion(version))),
         };
-        if Fields::new(crc).u32()? != crc_plain(content) {
+        if crc != crc_plain(content) {
             return None;
         }
         let flags = fields.u16()?;

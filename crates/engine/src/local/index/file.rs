@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::pages::{self, CONTENT, PAGE, Pages};
 use super::{Entry, IndexFault, Key, MemoryIndex, Summary, Totals, bloom};
-use crate::local::checksum::{Seed, crc_plain};
+use crate::local::checksum::{Seed, crc_plain, is_rotten_version};
 use crate::local::damage::{Damage, Lost};
 use crate::local::disk::{Access, Disk, DiskFile, read_full, write_all};
 use crate::local::error::{DiskError, Doing};
@@ -151,15 +151,17 @@ impl IndexHeader {
 
     fn from_page(page: &[u8]) -> Option<Result<Self, OpenFault>> {
         let (content, crc) = page.split_at_checked(CONTENT)?;
+        let crc = Fields::new(crc).u32()?;
         let mut fields = Fields::new(content);
         if fields.bytes(8)? != MAGIC {
             return None;
         }
         match fields.u16()? {
             VERSION => {}
+            _ if is_rotten_version(content, crc, &[VERSION]) => return None,
             version => return Some(Err(OpenFault::UnknownVersion(version))),
         }
-        if Fields::new(crc).u32()? != crc_plain(content) {
+        if crc != crc_plain(content) {
             return None;
         }
         let (_flags, _tenant) = (fields.u16()?, fields.u32()?);

@@ -1,13 +1,14 @@
 //! Opening: torn tails are cut, damage is told, nothing is guessed.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::given::{
-    DIR, Seen, append, append_numbered, describe, frame_offsets, numbered, open, open_accepting, read_all,
-    segments, try_open, write,
+    DIR, Seen, append, append_numbered, describe, frame_offsets, numbered, open, open_accepting, options,
+    read_all, segments, try_open, write,
 };
 use crate::local::model_disk::{Faults, ModelDisk};
-use crate::local::{Cause, Disk, OpenError, ReadError, verify};
+use crate::local::{Cause, Disk, OpenError, ReadError, repair, verify};
 
 fn newest(disk: &ModelDisk) -> PathBuf {
     segments(disk).pop().expect("there is a segment")
@@ -466,6 +467,30 @@ fn an_unknown_version_is_refused_and_not_rewritten() {
         disk.tamper(&path, |bytes| *bytes = good);
     }
     open(&disk);
+}
+
+#[test]
+fn a_version_that_has_rotted_is_damage_and_no_newer_one() {
+    for bit in 0..16 {
+        let disk = ModelDisk::default();
+        let (mut log, _) = open(&disk);
+        append_numbered(&mut log, 40, 1000);
+        drop(log);
+        let sealed = segments(&disk)[0].clone();
+        for path in [sealed.clone(), sealed.with_extension("idx")] {
+            disk.tamper(&path, |bytes| bytes[8 + bit / 8] ^= 1 << (bit % 8));
+        }
+        match try_open(&disk) {
+            Ok(_) => {}
+            Err(OpenError::UnknownVersion { file, found, .. }) => {
+                panic!("{} has version {found}, and has only rotted", file.display())
+            }
+            Err(_) => {
+                repair(Path::new(DIR), options(&disk), Arc::new(describe)).unwrap();
+                open(&disk);
+            }
+        }
+    }
 }
 
 #[test]
