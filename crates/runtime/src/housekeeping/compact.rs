@@ -1,6 +1,6 @@
 //! Compaction: of a topic that says so, the last event of each key is kept.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use cantus_core::command::{Command, Trim};
@@ -33,7 +33,7 @@ struct Found {
 
 impl Found {
     /// Takes the next event. Only those up to `reach` can be replaced, and only by others up to there.
-    fn take(&mut self, position: Position, event: &Event, reach: Position) {
+    fn take(&mut self, position: Position, event: &Event, reach: Position, pinned: &BTreeSet<Position>) {
         let bytes = event.data.as_ref().map_or(0, |data| data.bytes.0.len() as u64);
         self.events += 1;
         self.bytes += bytes;
@@ -45,7 +45,10 @@ impl Found {
         if self.last.len() >= KEYS_MAX && !self.last.contains_key(&key) {
             return;
         }
-        if let Some((before, bytes)) = self.last.insert(key, (position, bytes)) {
+        // What somebody still needs stays, and counts as what is there.
+        if let Some((before, bytes)) = self.last.insert(key, (position, bytes))
+            && !pinned.contains(&before)
+        {
             self.superseded.insert(before);
             self.going_bytes += bytes;
         }
@@ -106,9 +109,10 @@ impl Keeper {
     }
 
     fn found(&self, topic: &Keeping, reach: Position, end: Position) -> Result<Found, Trouble> {
+        let pinned = self.look(move |coordinator| coordinator.state.pinned(Position(0), reach))?;
         let mut found = Found::default();
         self.each(topic, end, &mut |position, event| {
-            found.take(position, event, reach);
+            found.take(position, event, reach, &pinned);
             true
         })?;
         Ok(found)
