@@ -9,22 +9,26 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use cantus_core::agent::AgentName;
-use cantus_core::command::{Answer, Command, Pull, Pulled, Start};
+use cantus_core::command::{Answer, Command, DeclareGap, Pull, Pulled, Start};
+use cantus_core::coordinator::Limits;
 use cantus_core::effect::{Deliver, Effect};
 use cantus_core::event::Event;
 use cantus_core::fact::Recorded;
 use cantus_core::ids::DeliveryId;
 use cantus_core::subscription::{PublishAction, SubscriptionId};
-use cantus_core::{Coordinator, Refusal, State, Text};
-use cantus_engine::{AppendError, Checkpoint, Engine, Reader};
+use cantus_core::{Coordinator, Position, Refusal, State, Text};
+use cantus_engine::{AppendError, Checkpoint, Engine, Housekeeping, Reader};
 use tokio::sync::oneshot;
 use tokio::sync::oneshot::error::TryRecvError;
 
+mod housekeeper;
+
 pub use crate::delivery::Said;
 
-use crate::delivery::{Attempt, settlement, transformed};
+use crate::delivery::{Attempt, settlement, transformed, webhook};
 use crate::feeder::{self, Feeder};
 use crate::handle::{Failed, Handle, Publishing, event_of};
+use crate::housekeeping::{Keeper, Report};
 use crate::mailbox::Item;
 use crate::recovery::{self, RecoveryError};
 use crate::start::{Answering, Config, Made, StartError};
@@ -75,6 +79,11 @@ pub struct Node {
     inbox: Arc<feeder::Inbox>,
     out: Arc<Out>,
     starting: Option<(Waiting, Vec<Effect>)>,
+    /// What was found lost, and how many facts behind it could not be followed.
+    lost: (Vec<(Position, Position, String)>, u64),
+    /// The log as it is on the disk.
+    raw: Arc<dyn Reader>,
+    housekeeper: Option<housekeeper::Housekeeper>,
 }
 
 struct Out {
@@ -127,6 +136,7 @@ impl Node {
             housekeeping.as_ref(),
             config.limits.clone(),
         )?;
+        let lost = (recovered.gaps.clone(), recovered.orphans);
         let made = Made::of(engine, recovered, &config, None, config.time.clone());
         let Made { handle, coordinator, subjects, owed, durable, engine } = made;
         let inbox = Arc::new(feeder::Inbox::new());
@@ -147,12 +157,29 @@ impl Node {
             },
         };
         let turn = Turn::new(coordinator, handle.shared.clone(), writer.clone(), checkpoint, surroundings);
-        let feeder = Feeder::new(subjects, inbox.clone(), reader, handle.shared.clone());
+        let housekeeper = config.housekeeping.clone().map(|settings| {
+            let keeper = Keeper::new(handle.shared.clone(), reader.clone(), settings);
+            housekeeper::Housekeeper::of(keeper)
+        });
+        let seen = handle.shared.reader.clone();
+        let feeder = Feeder::new(subjects, inbox.clone(), seen, handle.shared.clone());
         let start = Start { version: Text::from(config.version.clone()), wall: handle.shared.clock.wall() };
         let starting = handle.send(Command::Start(start));
         let starting = starting.map_err(|failed| StartError::Start(failed.to_string()))?;
         let starting = Some((Waiting(starting), owed));
-        Ok(Self { config, handle, turn, writer, feeder, inbox, out, starting })
+        Ok(Self {
+            config,
+            handle,
+            turn,
+            writer,
+            feeder,
+            inbox,
+            out,
+            starting,
+            lost,
+            raw: reader,
+            housekeeper,
+        })
     }
 
     /// Tells whether the start is durable; what is owed goes out when it is.
@@ -160,6 +187,14 @@ impl Node {
         let Some((waiting, _)) = &mut self.starting else { return true };
         if !matches!(waiting.poll(), Some(Ok(_))) {
             return false;
+        }
+        let (gaps, orphans) = std::mem::take(&mut self.lost);
+        for (from, to, reason) in gaps {
+            let (reason, actor) = (Text::from(reason), Text::from("/cantus/recovery"));
+            let declare = DeclareGap { from, to, reason, orphans, actor };
+            if let Err(failed) = self.send(Command::DeclareGap(declare)) {
+                tracing::error!(%failed, "what is lost could not be written down");
+            }
         }
         if let Some((_, owed)) = self.starting.take() {
             self.feeder.look_for_missed_ends();
@@ -210,6 +245,17 @@ impl Node {
         {
             drop(self.feeder.step(taken));
         }
+    }
+
+    /// Lets housekeeping go on until it waits for something. Returns whether it is in the middle of a pass then; without
+    /// one, the next call begins another.
+    pub fn keep_house(&mut self) -> bool {
+        self.starting.is_none() && self.housekeeper.as_mut().is_some_and(housekeeper::Housekeeper::step)
+    }
+
+    /// Returns what housekeeping has done and found.
+    pub fn housekeeping(&self) -> Report {
+        self.handle.shared.housekeeping.report()
     }
 
     /// Tells whether a turn would find something to do.
@@ -278,7 +324,7 @@ impl Node {
     }
 
     /// Returns the event at a position of the log.
-    pub fn event_at(&self, position: cantus_core::Position) -> Option<Arc<Event>> {
+    pub fn event_at(&self, position: Position) -> Option<Arc<Event>> {
         self.reader().get(position).ok().flatten().and_then(|recorded| event_of(recorded.fact))
     }
 
@@ -297,6 +343,16 @@ impl Node {
         self.handle.reader()
     }
 
+    /// Returns what reads the log as it is on the disk, hidden facts among the others.
+    pub fn raw(&self) -> &Arc<dyn Reader> {
+        &self.raw
+    }
+
+    /// Returns what is done to sealed data.
+    pub fn log(&self) -> &Arc<dyn Housekeeping> {
+        &self.handle.shared.log
+    }
+
     /// Returns the log time.
     pub fn now(&self) -> cantus_core::Timestamp {
         self.handle.now()
@@ -309,6 +365,7 @@ impl Node {
 
     /// Ends as a server that was asked to: takes nothing new, writes all down.
     pub fn stop(mut self) {
+        self.housekeeper = None;
         self.handle.shared.mailbox.close();
         loop {
             while self.writer.is_full() && self.writer.step() {}
@@ -343,11 +400,27 @@ impl Place {
     }
 }
 
+/// Tells what a receiver of webhooks says with a status, and the seconds it asks for as a pause.
+pub fn received(status: u16, retry_after: Option<u64>) -> Said {
+    webhook::failure_of(status, retry_after).map_or_else(|| Said::Done(Ok(Vec::new())), Said::Failed)
+}
+
+/// Rebuilds the state from the bases and the log alone; `empty` is filled with the rows of the newest base.
+///
+/// # Errors
+/// When it can not be.
+pub fn rebuild_from_bases(
+    reader: &dyn Reader,
+    empty: &mut dyn Checkpoint,
+    log: &dyn Housekeeping,
+) -> Result<State, RecoveryError> {
+    Ok(recovery::recover_with_bases(reader, empty, log, Limits::default())?.coordinator.state)
+}
+
 /// Rebuilds the state from a log, and from a checkpoint where there is one.
 ///
 /// # Errors
 /// When it can not be.
 pub fn rebuild(reader: &dyn Reader, checkpoint: &dyn Checkpoint) -> Result<State, RecoveryError> {
-    let limits = cantus_core::coordinator::Limits::default();
-    Ok(recovery::recover(reader, checkpoint, limits)?.coordinator.state)
+    Ok(recovery::recover(reader, checkpoint, Limits::default())?.coordinator.state)
 }

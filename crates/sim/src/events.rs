@@ -4,7 +4,8 @@ use bytes::Bytes;
 use cantus_core::agent::{AgentName, Origin};
 use cantus_core::event::{Data, Event, Form, Kind, Payload, Priority};
 use cantus_core::subscription::{
-    Action, AfterDeadLetter, ExecAction, Feed, Place, PublishAction, Sandbox, Subscription, SubscriptionId,
+    Action, AfterDeadLetter, ExecAction, Feed, Mode, Place, PublishAction, Sandbox, Subscription,
+    SubscriptionId, WebhookAction, breaker,
 };
 use cantus_core::topic::{Pattern, Topic, TopicName};
 use cantus_core::{Span, Text};
@@ -70,7 +71,15 @@ pub(crate) fn event(chance: &mut Chance, settings: &Settings, number: u64, now: 
 
 /// Draws what is declared of a topic.
 pub(crate) fn topic_definition(settings: &Settings) -> Topic {
-    Topic { declared: true, dedupe_age: Some(settings.traffic.dedupe_age), ..Topic::default() }
+    let retention = settings.retention.as_ref();
+    Topic {
+        declared: true,
+        dedupe_age: Some(settings.traffic.dedupe_age),
+        retain_age: retention.and_then(|it| it.age),
+        retain_bytes: retention.and_then(|it| it.bytes),
+        compact: retention.is_some_and(|it| it.compact),
+        ..Topic::default()
+    }
 }
 
 /// Draws what is declared of a subscription.
@@ -89,6 +98,16 @@ pub(crate) fn subscription(chance: &mut Chance, settings: &Settings, fresh: bool
             topic: None,
             data: None,
         }),
+        true if chance.permille(400) => Action::Webhook(Box::new(WebhookAction {
+            url: Text::from("https://agents.example.com/hook"),
+            secrets: Vec::new(),
+            mode: Mode::Binary,
+            headers: Vec::new(),
+            timeout: settings.lease,
+            allow_private: false,
+            handshake: false,
+            ca_file: None,
+        })),
         true => Action::Exec(Box::new(ExecAction {
             argv: vec![Text::from("agent")],
             cwd: None,
@@ -105,6 +124,7 @@ pub(crate) fn subscription(chance: &mut Chance, settings: &Settings, fresh: bool
     // A route that hears itself multiplies: most hear one type, which is not the one they publish.
     let routes = matches!(action, Action::Publish(_));
     let wanted = if routes && chance.permille(900) { Some(filter(TYPES[0])) } else { wanted };
+    let flow = &settings.flow;
     let from = if fresh && chance.permille(700) { Place::Start } else { Place::End };
     Subscription {
         topics,
@@ -114,14 +134,17 @@ pub(crate) fn subscription(chance: &mut Chance, settings: &Settings, fresh: bool
         concurrency: chance.between(1, settings.concurrency_max) as u32,
         max_in_flight: chance.between(1, 20) as u32,
         order: chance.of(&settings.orders),
-        after_dead_letter: AfterDeadLetter::Continue,
+        after_dead_letter: match chance.permille(flow.hold_key) {
+            true => AfterDeadLetter::HoldKey,
+            false => AfterDeadLetter::Continue,
+        },
         lease: settings.lease,
         from,
         renamed_from: None,
         origin: Origin::Api,
-        breaker: Some(cantus_core::subscription::breaker::Policy::OFF),
-        rate: None,
-        max_lifetime: None,
+        breaker: Some(flow.breaker.filter(|_| chance.permille(700)).unwrap_or(breaker::Policy::OFF)),
+        rate: flow.rate.filter(|_| chance.permille(600)),
+        max_lifetime: flow.max_lifetime.filter(|_| chance.permille(700)),
         on_start: None,
         on_failure: None,
     }
@@ -148,6 +171,8 @@ pub(crate) fn answer(to: &Event, agent: &AgentName, attempt: u32, number: u64) -
 pub(crate) fn lease_of(definition: &Subscription) -> Span {
     match &definition.action {
         Action::Exec(exec) => exec.timeout,
+        Action::Webhook(webhook) => webhook.timeout,
+        Action::Inbox => definition.lease.min(definition.lease_max()),
         _ => definition.lease,
     }
 }

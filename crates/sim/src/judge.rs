@@ -4,8 +4,10 @@ use std::fmt;
 
 use cantus_engine::{Budget, Entry, Reader, Selection};
 
-use crate::invariants::{Given, Invariant, Look, Told, Verdict, all};
+use crate::invariants::{Given, Invariant, Look, Rotten, Told, Verdict, all};
 use crate::model::{Fate, Ledger, Model, Request};
+use crate::sabotage;
+use crate::world::Sabotage;
 
 /// A promise that was broken.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,11 +34,12 @@ pub(crate) struct Judge {
     pub(crate) model: Model,
     pub(crate) ledger: Ledger,
     promises: Vec<Box<dyn Invariant>>,
+    sabotage: Sabotage,
 }
 
 impl Judge {
-    pub(crate) fn new() -> Self {
-        Self { model: Model::default(), ledger: Ledger::default(), promises: all() }
+    pub(crate) fn new(sabotage: Sabotage) -> Self {
+        Self { model: Model::default(), ledger: Ledger::default(), promises: all(), sabotage }
     }
 
     fn ask(
@@ -66,6 +69,8 @@ impl Judge {
                     Entry::Fact(recorded) => recorded,
                     gap => return Err(Violation::new("nothing is lost", format!("{gap:?}"))),
                 };
+                let forged = sabotage::forged(self.sabotage, recorded);
+                let recorded = forged.as_ref().unwrap_or(recorded);
                 new.push(format!("{} {}", recorded.position.0, recorded.fact.name()));
                 self.ask(|promise, model, ledger| promise.fact(model, ledger, recorded))?;
                 self.model.follow(recorded);
@@ -108,6 +113,11 @@ impl Judge {
     /// The process has started again.
     pub(crate) fn restarted(&mut self, look: &Look<'_>) -> Result<(), Violation> {
         self.ask(|promise, model, ledger| promise.restarted(model, ledger, look))
+    }
+
+    /// A file has rotted while nobody ran.
+    pub(crate) fn rotten(&mut self, rotten: &Rotten<'_>) -> Result<(), Violation> {
+        self.ask(|promise, model, _| promise.rotten(model, rotten))
     }
 
     /// Nothing is left to do.

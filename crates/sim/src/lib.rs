@@ -14,6 +14,7 @@ mod invariants;
 mod judge;
 mod model;
 mod run;
+mod sabotage;
 mod settings;
 mod time;
 mod trace;

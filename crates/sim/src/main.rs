@@ -102,7 +102,8 @@ fn many(cli: &Cli, options: Options) -> ExitCode {
     let counts = counts.into_inner().expect("nobody panics with it");
     println!(
         "{done} seeds from {} in {:.1} s: {} starts, {} losses of power, {} kills, {} failed syncs; {} events acknowledged, \
-         {} deliveries given, {} answers and {} facts judged; {} broken promises",
+         {} deliveries given, {} passes of housekeeping with {} segments written anew, {} bits flipped and {} facts lost \
+         by that, {} answers and {} facts judged; {} broken promises",
         cli.from,
         began.elapsed().as_secs_f64(),
         counts.starts,
@@ -111,6 +112,10 @@ fn many(cli: &Cli, options: Options) -> ExitCode {
         counts.failed_syncs,
         counts.acknowledged,
         counts.given,
+        counts.passes,
+        counts.rewritten,
+        counts.flipped,
+        counts.lost,
         counts.answers,
         counts.facts,
         failed.len()

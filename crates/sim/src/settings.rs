@@ -3,8 +3,8 @@
 
 use std::fmt;
 
-use cantus_core::subscription::Order;
 use cantus_core::subscription::retry::{Backoff, Policy};
+use cantus_core::subscription::{Order, Rate, breaker};
 use cantus_core::{Span, Text};
 
 use crate::chance::Chance;
@@ -24,6 +24,8 @@ pub(crate) struct Troubles {
     pub(crate) full: u64,
     /// The wall clock jumps.
     pub(crate) clock: u64,
+    /// At the end, while nobody runs, a bit of a file flips.
+    pub(crate) rot: bool,
 }
 
 /// What operators do, in weights; 0 leaves it out.
@@ -38,6 +40,23 @@ pub(crate) struct Operators {
     pub(crate) archive: u64,
     pub(crate) redeclare: u64,
     pub(crate) remove: u64,
+    /// Bulk operations are begun, and aborted.
+    pub(crate) bulk: u64,
+    /// Held keys are let go, breakers closed.
+    pub(crate) release: u64,
+}
+
+/// What holds deliveries back by itself.
+#[derive(Clone, Debug)]
+pub(crate) struct Flow {
+    /// What breakers do, in those subscriptions that have one.
+    pub(crate) breaker: Option<breaker::Policy>,
+    /// How often a dead letter holds its key, in thousandths of the subscriptions.
+    pub(crate) hold_key: u64,
+    /// What some subscriptions have as their rate.
+    pub(crate) rate: Option<Rate>,
+    /// How long leases live at most, in some subscriptions.
+    pub(crate) max_lifetime: Option<Span>,
 }
 
 /// What events have.
@@ -60,6 +79,21 @@ pub(crate) struct Traffic {
     pub(crate) dedupe_age: Span,
 }
 
+/// How long topics keep their events, and what housekeeping does about it.
+#[derive(Clone, Debug)]
+pub(crate) struct Retention {
+    pub(crate) age: Option<Span>,
+    pub(crate) bytes: Option<u64>,
+    pub(crate) compact: bool,
+    /// How long and how much is held for who did not take it.
+    pub(crate) hold_age: Span,
+    pub(crate) hold_bytes: u64,
+    /// How long facts are kept that are neither events nor tell of one.
+    pub(crate) history: Span,
+    /// How often housekeeping has its turn, in thousandths of the steps.
+    pub(crate) share: u64,
+}
+
 /// How agents behave, in weights.
 #[derive(Clone, Debug)]
 pub(crate) struct Manners {
@@ -80,6 +114,9 @@ pub(crate) struct Settings {
     pub(crate) operators: Operators,
     pub(crate) traffic: Traffic,
     pub(crate) manners: Manners,
+    pub(crate) flow: Flow,
+    /// Set when topics do not keep everything for ever.
+    pub(crate) retention: Option<Retention>,
     pub(crate) subscriptions: u64,
     pub(crate) orders: Vec<Order>,
     pub(crate) pushed: u64,
@@ -108,6 +145,7 @@ impl Settings {
             sync: some(chance, 250, 15),
             full: some(chance, 150, 15),
             clock: some(chance, 250, 25),
+            rot: chance.permille(300),
         };
         let operators = Operators {
             share: some(chance, 650, 60),
@@ -118,6 +156,21 @@ impl Settings {
             archive: some(chance, 400, 4),
             redeclare: some(chance, 400, 4),
             remove: some(chance, 250, 2),
+            bulk: some(chance, 500, 8),
+            release: some(chance, 300, 4),
+        };
+        let flow = Flow {
+            breaker: chance.permille(450).then(|| breaker::Policy {
+                failure_threshold: chance.between(1, 4) as u32,
+                initial_pause: Span(chance.between(1, 2_000)),
+                max_pause: Span(chance.between(500, 8_000)),
+            }),
+            hold_key: if chance.permille(350) { chance.between(300, 1_000) } else { 0 },
+            rate: chance.permille(250).then(|| Rate {
+                count: chance.between(1, 40) as u32,
+                per: Span(chance.of(&[200, 1_000, 1_000, 5_000])),
+            }),
+            max_lifetime: chance.permille(250).then(|| Span(chance.between(20, 30_000))),
         };
         let traffic = Traffic {
             topics: chance.between(1, 3),
@@ -150,6 +203,8 @@ impl Settings {
             operators,
             traffic,
             manners,
+            flow,
+            retention: retention(chance),
             subscriptions: chance.between(1, 4),
             orders,
             pushed: chance.below(1_001),
@@ -164,6 +219,22 @@ impl Settings {
             alone: chance.of(&[0, 300, 700, 1_000]),
         }
     }
+}
+
+fn retention(chance: &mut Chance) -> Option<Retention> {
+    if !chance.permille(400) {
+        return None;
+    }
+    let by = chance.below(4);
+    Some(Retention {
+        age: (by != 1).then(|| Span(chance.between(1, 20_000))),
+        bytes: (by == 1 || by == 2).then(|| chance.between(0, 20_000)),
+        compact: chance.permille(350),
+        hold_age: Span(chance.of(&[0, 500, 10_000, 3_600_000])),
+        hold_bytes: chance.of(&[0, 20_000, 1 << 30]),
+        history: Span(chance.of(&[0, 2_000, 60_000, 3_600_000])),
+        share: chance.between(20, 150),
+    })
 }
 
 /// Draws a retry policy.

@@ -49,3 +49,41 @@ fn events_that_are_matched_and_never_offered_are_found() {
 fn a_delivery_in_two_workers_hands_is_found() {
     assert!(first_found(Sabotage::GivenTwice, 60).is_some());
 }
+
+/// The first of so many seeds that breaks this promise, whatever else one breaks before.
+fn first_that_breaks(sabotage: Sabotage, promise: &str, seeds: u64) -> Option<Report> {
+    let options = Options { sabotage, ..Options::default() };
+    let broken = |report: &Report| report.violation.as_ref().is_some_and(|it| it.promise.contains(promise));
+    (1..=seeds).map(|seed| run(seed, options)).find(broken)
+}
+
+#[test]
+fn what_rot_took_without_a_word_is_found() {
+    assert!(first_that_breaks(Sabotage::GapsHidden, "rot is found", 150).is_some());
+}
+
+#[test]
+fn a_breaker_that_closes_without_a_word_is_found() {
+    assert!(first_that_breaks(Sabotage::ClosedUntold, "only probed", 60).is_some());
+}
+
+#[test]
+fn a_held_key_that_goes_on_by_itself_is_found() {
+    assert!(first_that_breaks(Sabotage::KeysLetGo, "a key that waits", 150).is_some());
+}
+
+#[test]
+fn more_attempts_than_the_rate_allows_are_found() {
+    assert!(first_that_breaks(Sabotage::RateIgnored, "the rate allows", 60).is_some());
+}
+
+#[test]
+fn an_item_that_has_its_turn_twice_is_found() {
+    assert!(first_that_breaks(Sabotage::TurnsUntold, "a bulk operation", 60).is_some());
+}
+
+#[test]
+fn events_that_go_untold_or_too_early_are_found() {
+    assert!(first_that_breaks(Sabotage::LossesUntold, "nothing goes", 150).is_some());
+    assert!(first_that_breaks(Sabotage::GoneEarly, "nothing goes", 60).is_some());
+}

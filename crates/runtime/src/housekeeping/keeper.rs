@@ -35,6 +35,12 @@ pub(super) enum Trouble {
     Attempts(#[source] std::io::Error),
 }
 
+/// Whoever housekeeping gives way to instead of waiting: it is stepped by somebody else then.
+pub(crate) trait Steps: Send + Sync {
+    /// Lets the others go on. Returns false when housekeeping is to end.
+    fn give_way(&self) -> bool;
+}
+
 /// Does the housekeeping of one log.
 pub(crate) struct Keeper {
     pub(super) shared: Arc<Shared>,
@@ -46,6 +52,8 @@ pub(crate) struct Keeper {
     pub(super) examined: HashMap<Position, super::rewrite::Examined>,
     /// Up to where the look at everything has got, and what is owed to it.
     pub(super) scrub: super::scrub::Progress,
+    /// Set when it is stepped; else it waits.
+    steps: Option<Arc<dyn Steps>>,
 }
 
 impl Keeper {
@@ -58,7 +66,14 @@ impl Keeper {
             settings,
             examined: HashMap::new(),
             scrub: super::scrub::Progress::default(),
+            steps: None,
         }
+    }
+
+    /// Lets it be stepped: it never waits by itself.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn stepped(self, steps: Arc<dyn Steps>) -> Self {
+        Self { steps: Some(steps), ..self }
     }
 
     /// The thread.
@@ -105,6 +120,9 @@ impl Keeper {
         }
         let began = Instant::now();
         let done = work();
+        if let Some(steps) = &self.steps {
+            return if steps.give_way() { done } else { Err(Trouble::Stopping) };
+        }
         let share = self.settings.share.clamp(1, 100);
         let pause = began.elapsed() * (100 - share) / share;
         if !self.bell().rest(pause.min(PAUSE_MAX)) {
@@ -126,7 +144,28 @@ impl Keeper {
         });
         let asked = self.shared.mailbox.outcome_patiently(Item::Read(read));
         asked.map_err(|_| Trouble::Stopping)?;
-        receive.recv().map_err(|_| Trouble::Stopping)
+        self.handed(&receive)
+    }
+
+    /// Returns what the turn hands over, once it does.
+    fn handed<T>(&self, receive: &mpsc::Receiver<T>) -> Result<T, Trouble> {
+        let Some(steps) = &self.steps else { return receive.recv().map_err(|_| Trouble::Stopping) };
+        loop {
+            match receive.try_recv() {
+                Err(mpsc::TryRecvError::Empty) if steps.give_way() => {}
+                handed => return handed.map_err(|_| Trouble::Stopping),
+            }
+        }
+    }
+
+    fn answered(&self, mut answer: oneshot::Receiver<Reply>) -> Option<Reply> {
+        let Some(steps) = &self.steps else { return answer.blocking_recv().ok() };
+        loop {
+            match answer.try_recv() {
+                Err(oneshot::error::TryRecvError::Empty) if steps.give_way() => {}
+                answered => return answered.ok(),
+            }
+        }
     }
 
     /// Asks the core for something, and waits until it is durable. None when it was refused because things have changed
@@ -135,11 +174,11 @@ impl Keeper {
         let (reply, answer) = oneshot::channel();
         let item = Item::Command(Box::new(command), Some(reply));
         self.shared.mailbox.outcome_patiently(item).map_err(|_| Trouble::Stopping)?;
-        match answer.blocking_recv() {
-            Ok(Ok(answer)) => Ok(Some(answer)),
-            Ok(Err(Failed::Refused(_))) => Ok(None),
-            Ok(Err(Failed::Stopping)) | Err(_) => Err(Trouble::Stopping),
-            Ok(Err(failed)) => Err(Trouble::Core(failed)),
+        match self.answered(answer) {
+            Some(Ok(answer)) => Ok(Some(answer)),
+            Some(Err(Failed::Refused(_))) => Ok(None),
+            Some(Err(Failed::Stopping)) | None => Err(Trouble::Stopping),
+            Some(Err(failed)) => Err(Trouble::Core(failed)),
         }
     }
 
@@ -148,7 +187,7 @@ impl Keeper {
         let (send, receive) = mpsc::sync_channel(1);
         let item = Item::Freeze(at_least, send);
         self.shared.mailbox.outcome_patiently(item).map_err(|_| Trouble::Stopping)?;
-        receive.recv().map_err(|_| Trouble::Stopping)?.ok_or(Trouble::NoCheckpoint)
+        self.handed(&receive)?.ok_or(Trouble::NoCheckpoint)
     }
 
     /// Returns the segments that are sealed, oldest first.
@@ -166,6 +205,8 @@ impl Keeper {
         self.examined.retain(|first, _| there.contains(first));
     }
 }
+
+type Reply = Result<Answer, Failed>;
 
 type Work = fn(&mut Keeper) -> Result<(), Trouble>;
 

@@ -25,6 +25,8 @@ use cantus_core::Span;
 
 pub(crate) use bell::Bell;
 pub(crate) use keeper::Keeper;
+#[cfg(feature = "simulation")]
+pub(crate) use keeper::Steps;
 pub(crate) use mask::{Mask, Masked};
 pub use status::{Report, Status};
 

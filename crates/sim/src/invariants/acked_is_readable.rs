@@ -21,7 +21,10 @@ pub(super) struct AckedIsReadable {
     acked: BTreeMap<Position, Arc<Event>>,
 }
 
-fn check(reader: &dyn Reader, position: Position, event: &Arc<Event>) -> Verdict {
+fn check(model: &Model, reader: &dyn Reader, position: Position, event: &Arc<Event>) -> Verdict {
+    if model.is_gone(position, event) {
+        return Ok(());
+    }
     let found = reader.get(position).map_err(|error| format!("{position} can not be read: {error}"))?;
     let stored = match found.map(|recorded| recorded.fact) {
         Some(Fact::EventPublished(fact)) => fact.event,
@@ -51,12 +54,12 @@ impl Invariant for AckedIsReadable {
         Ok(())
     }
 
-    fn restarted(&mut self, _: &Model, _: &Ledger, look: &Look<'_>) -> Verdict {
+    fn restarted(&mut self, model: &Model, _: &Ledger, look: &Look<'_>) -> Verdict {
         let mut newest = self.acked.iter().rev().take(NEWEST);
-        newest.try_for_each(|(position, event)| check(look.reader, *position, event))
+        newest.try_for_each(|(position, event)| check(model, look.reader, *position, event))
     }
 
-    fn drained(&mut self, _: &Model, _: &Ledger, look: &Look<'_>) -> Verdict {
-        self.acked.iter().try_for_each(|(position, event)| check(look.reader, *position, event))
+    fn drained(&mut self, model: &Model, _: &Ledger, look: &Look<'_>) -> Verdict {
+        self.acked.iter().try_for_each(|(position, event)| check(model, look.reader, *position, event))
     }
 }

@@ -144,6 +144,8 @@ impl Invariant for Answers {
                 self.late.entry(fact.delivery).or_default().push(fact.token.secret);
             }
             Fact::DeliveryAcked(fact) => *self.acked.entry(fact.delivery).or_default() += 1,
+            // Who has all the time there is is told when it ends.
+            Fact::DeliveryLeased(fact) => drop(self.extended.insert(fact.delivery, fact.deadline.0)),
             Fact::DeliveryExtended(fact) => drop(self.extended.insert(fact.delivery, fact.deadline.0)),
             _ => {}
         }

@@ -3,12 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use cantus_core::State;
 use cantus_core::ids::DeliveryId;
 use cantus_core::row::Key;
 use cantus_core::state::Timer;
-use cantus_engine::Reader;
-use cantus_runtime::simulation::rebuild;
+use cantus_core::{State, Timestamp};
+use cantus_runtime::simulation::{rebuild, rebuild_from_bases};
 
 use super::{Invariant, Look, Verdict, hold};
 use crate::checkpoint::KeptRows;
@@ -30,13 +29,18 @@ fn rows(state: &State) -> BTreeMap<Key, Vec<u8>> {
     keys.extend(state.deferred.keys().copied().map(Key::Deferred));
     keys.extend(state.requests.keys().copied().map(Key::Request));
     keys.extend(state.pauses.keys().copied().map(Key::Pause));
+    keys.extend(state.bulk_operations.keys().copied().map(Key::Bulk));
+    keys.extend(state.bulk_items.keys().copied().map(Key::BulkItems));
+    keys.extend(state.erasures.keys().copied().map(Key::Erasure));
+    keys.extend(state.gaps.keys().copied().map(Key::Gap));
+    keys.push(Key::Audit);
     for (topic, window) in &state.windows {
         keys.extend(window.chunk_numbers().map(|chunk| Key::Dedupe(topic.clone(), chunk)));
     }
     keys.into_iter().filter_map(|key| state.row(&key).map(|row| (key, row))).collect()
 }
 
-fn compare(what: &str, one: &State, other: &State) -> Verdict {
+fn compare(what: &str, now: Timestamp, one: &State, other: &State) -> Verdict {
     hold(one.position == other.position, || {
         format!("{what}: one is at {}, the other at {}", one.position, other.position)
     })?;
@@ -63,11 +67,12 @@ fn compare(what: &str, one: &State, other: &State) -> Verdict {
             )
         })?;
     }
-    // A retry whose time has come is in its lane: only its timer is gone.
+    // Of these only the timer is gone once their time has come: what they led to is in the lanes.
     let timers = |state: &State| -> Vec<_> {
         let all = state.timers.iter().copied();
-        let due = |timer: &(cantus_core::Timestamp, Timer)| {
-            matches!(timer.1, Timer::RetryDue(_)) && timer.0 <= one.at.max(other.at)
+        let due = |timer: &(Timestamp, Timer)| {
+            let kind = matches!(timer.1, Timer::RetryDue(_) | Timer::ProbeDue(_) | Timer::RateFrees(_));
+            kind && timer.0 <= now
         };
         all.filter(|timer| !due(timer)).collect()
     };
@@ -122,8 +127,9 @@ fn model_agrees(model: &Model, state: &State) -> Verdict {
     hold(streams.is_none(), || format!("the revision of stream {streams:?} differs"))
 }
 
-fn log_alone(reader: &dyn Reader) -> Result<State, String> {
-    rebuild(reader, &KeptRows::default())
+/// What the log says with its bases, which hold what was removed from it.
+fn log_alone(look: &Look<'_>) -> Result<State, String> {
+    rebuild_from_bases(look.raw, &mut KeptRows::default(), look.log)
         .map_err(|error| format!("the log alone does not rebuild the state: {error}"))
 }
 
@@ -133,16 +139,16 @@ impl Invariant for FactsRebuildState {
     }
 
     fn restarted(&mut self, model: &Model, _: &Ledger, look: &Look<'_>) -> Verdict {
-        let alone = log_alone(look.reader)?;
-        let with = rebuild(look.reader, look.checkpoint)
+        let alone = log_alone(look)?;
+        let with = rebuild(look.raw, look.checkpoint)
             .map_err(|error| format!("the checkpoint and the log do not rebuild the state: {error}"))?;
-        compare("the log alone, and with the checkpoint", &alone, &with)?;
+        compare("the log alone, and with the checkpoint", look.now, &alone, &with)?;
         model_agrees(model, &alone)
     }
 
     fn drained(&mut self, model: &Model, ledger: &Ledger, look: &Look<'_>) -> Verdict {
         self.restarted(model, ledger, look)?;
-        let alone = log_alone(look.reader)?;
-        compare("the log alone, and what lives", &alone, &look.coordinator.state)
+        let alone = log_alone(look)?;
+        compare("the log alone, and what lives", look.now, &alone, &look.coordinator.state)
     }
 }

@@ -45,6 +45,20 @@ impl Invariant for Leases {
                     },
                 );
             }
+            Fact::DeliveryExtended(fact) => {
+                let (id, it) = (fact.delivery, model.delivery(fact.delivery));
+                let Some(Stage::Leased { since, deadline, .. }) = it.map(|it| it.stage) else {
+                    return Err(format!("{id:?} is extended, and is not leased"));
+                };
+                let Some(sub) = model.subscriptions.get(&id.subscription) else { return Ok(()) };
+                let last = since.after(sub.definition().lease_max());
+                return hold(deadline < fact.deadline && fact.deadline <= last, || {
+                    format!(
+                        "the lease of {id:?} is extended from {deadline:?} to {:?}, and may last until {last:?}",
+                        fact.deadline
+                    )
+                });
+            }
             _ => return Ok(()),
         };
         let Fact::DeliveryLeased(fact) = &recorded.fact else { return Ok(()) };
@@ -57,7 +71,10 @@ impl Invariant for Leases {
         let known = sub.deliveries.get(&(id.position, id.generation));
         match known {
             None => hold(
-                id.generation == 0 && id.position > sub.place && sub.wants(id.position, published),
+                id.generation == 0
+                    && id.position > sub.place
+                    && sub.wants(id.position, published)
+                    && !model.is_gone(id.position, &published.event),
                 || format!("{id:?} is leased, and its event is not the subscription's business"),
             )?,
             Some(it) => hold(matches!(it.stage, Stage::Waiting | Stage::Retrying(_)), || {
@@ -66,7 +83,8 @@ impl Invariant for Leases {
         }
         let (leased, most) = (sub.leased(), sub.definition().concurrency as usize);
         hold(leased < most, || format!("{id:?} is leased while {leased} are, and {most} may be"))?;
-        if !matches!(known, Some(it) if matches!(it.stage, Stage::Retrying(_))) {
+        // A probe goes in any case: were retries alone to fill what may be in flight, nothing would close the breaker.
+        if !matches!(known, Some(it) if matches!(it.stage, Stage::Retrying(_))) && fact.probe != Some(true) {
             let flying = sub.deliveries.values().filter(|it| it.is_busy()).count();
             let most = sub.definition().max_in_flight as usize;
             hold(flying < most, || {

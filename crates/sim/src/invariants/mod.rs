@@ -5,21 +5,30 @@ mod acked_is_readable;
 mod answers;
 mod at_least_once;
 mod batches_are_whole;
+mod breakers;
+mod bulk;
 mod dedupe;
 mod facts_rebuild_state;
+mod held_keys;
 mod leases;
 mod order;
 mod positions;
+mod rates;
 mod refused_is_invisible;
+mod retention;
 mod retries;
+mod rot;
 mod syncs_are_honest;
 mod timers;
 
-use cantus_core::Coordinator;
+use std::collections::BTreeSet;
+
 use cantus_core::command::{Answer, Pulled};
 use cantus_core::fact::Recorded;
-use cantus_engine::{Checkpoint, Reader};
+use cantus_core::{Coordinator, Position, Timestamp};
+use cantus_engine::{Checkpoint, Housekeeping, Reader};
 use cantus_runtime::Failed;
+use cantus_runtime::simulation::Node;
 
 use crate::model::{Ledger, Model, Request};
 
@@ -28,9 +37,29 @@ pub(crate) type Verdict = Result<(), String>;
 
 /// What can be seen of a node.
 pub(crate) struct Look<'a> {
+    /// The log as everybody sees it.
     pub(crate) reader: &'a dyn Reader,
+    /// The log as it is on the disk.
+    pub(crate) raw: &'a dyn Reader,
+    /// What is done to sealed data.
+    pub(crate) log: &'a dyn Housekeeping,
     pub(crate) checkpoint: &'a dyn Checkpoint,
     pub(crate) coordinator: &'a Coordinator,
+    /// The log time.
+    pub(crate) now: Timestamp,
+}
+
+impl<'a> Look<'a> {
+    pub(crate) fn at(node: &'a Node, checkpoint: &'a dyn Checkpoint) -> Self {
+        Self {
+            reader: node.reader().as_ref(),
+            raw: node.raw().as_ref(),
+            log: node.log().as_ref(),
+            checkpoint,
+            coordinator: node.coordinator(),
+            now: node.now(),
+        }
+    }
 }
 
 /// A delivery that was put into a worker's hands.
@@ -39,6 +68,18 @@ pub(crate) struct Given {
     pub(crate) pulled: Pulled,
     /// True when an earlier start of the process may have given it already.
     pub(crate) survivor: bool,
+}
+
+/// What is there after a bit of a file has flipped while nobody ran.
+pub(crate) struct Rotten<'a> {
+    /// The file, by its name.
+    pub(crate) file: String,
+    /// What could be read before.
+    pub(crate) before: &'a BTreeSet<Position>,
+    /// The log as it is read now.
+    pub(crate) reader: &'a dyn Reader,
+    /// What is told to be damaged, after everything was looked at.
+    pub(crate) told: Vec<String>,
 }
 
 /// An answer to a request.
@@ -80,6 +121,11 @@ pub(crate) trait Invariant {
         Ok(())
     }
 
+    /// A bit of a file has flipped after everything was done; the process has started again.
+    fn rotten(&mut self, _model: &Model, _rotten: &Rotten<'_>) -> Verdict {
+        Ok(())
+    }
+
     /// Nothing is left to do.
     fn drained(&mut self, model: &Model, ledger: &Ledger, look: &Look<'_>) -> Verdict {
         self.restarted(model, ledger, look)
@@ -99,8 +145,14 @@ pub(crate) fn all() -> Vec<Box<dyn Invariant>> {
         Box::<leases::Leases>::default(),
         Box::<retries::Retries>::default(),
         Box::new(timers::Timers),
+        Box::<breakers::Breakers>::default(),
+        Box::new(held_keys::HeldKeys),
+        Box::<rates::Rates>::default(),
+        Box::<bulk::BulkOperations>::default(),
         Box::<answers::Answers>::default(),
         Box::new(at_least_once::AtLeastOnce),
+        Box::new(retention::Retention),
+        Box::<rot::Rot>::default(),
         Box::new(facts_rebuild_state::FactsRebuildState),
     ]
 }

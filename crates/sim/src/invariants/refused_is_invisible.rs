@@ -1,5 +1,7 @@
 //! P11. What was definitely refused is never visible, then or later.
 
+use cantus_core::bulk_operation::Action;
+use cantus_core::event::Event;
 use cantus_core::fact::{Fact, Recorded};
 
 use super::{Invariant, Look, Verdict, hold};
@@ -16,13 +18,22 @@ fn check(ledger: &Ledger, identity: &Identity, content: u64, where_: &str) -> Ve
     })
 }
 
+/// A bulk operation makes the new event of an edited dead letter by itself.
+fn is_renewed(event: &Event, only: Option<u32>) -> bool {
+    only.is_some() && event.id.starts_with("evt_")
+}
+
 impl Invariant for RefusedIsInvisible {
     fn promise(&self) -> &'static str {
         "what was refused is never visible"
     }
 
-    fn fact(&mut self, _: &Model, ledger: &Ledger, recorded: &Recorded) -> Verdict {
+    fn fact(&mut self, model: &Model, ledger: &Ledger, recorded: &Recorded) -> Verdict {
         let (event, content) = match &recorded.fact {
+            Fact::EventPublished(fact) if is_renewed(&fact.event, fact.only) => {
+                let replays = model.bulks.values().any(|bulk| bulk.action == Action::Replay);
+                return hold(replays, || format!("`{}` replays an edited event by itself", fact.event.id));
+            }
             Fact::EventPublished(fact) => (&fact.event, fact.content),
             Fact::EventDeferred(fact) => (&fact.event, fact.content),
             _ => return Ok(()),
@@ -31,7 +42,8 @@ impl Invariant for RefusedIsInvisible {
     }
 
     fn restarted(&mut self, model: &Model, ledger: &Ledger, _: &Look<'_>) -> Verdict {
-        for (position, published) in &model.events {
+        let sent = model.events.iter().filter(|(_, it)| !is_renewed(&it.event, it.only));
+        for (position, published) in sent {
             check(ledger, &identity_of(&published.event), published.content, &format!("at {position}"))?;
         }
         Ok(())

@@ -13,6 +13,8 @@ use crate::model::{Ledger, Model, Stage};
 pub(super) struct Retries {
     /// A failure that has no next attempt: its dead letter must follow at once.
     dying: Option<(DeliveryId, Attempt, Reason)>,
+    /// A delivery that a person gives up: so must its own.
+    given_up: Option<DeliveryId>,
 }
 
 fn covers(entry: &str, class: Class) -> bool {
@@ -65,7 +67,9 @@ impl Retries {
         hold(!ended || recorded.at >= deadline, || format!("the lease of {id:?} ended before {deadline:?}"))?;
         let Some(failure) = &attempt.failure else { return Err(format!("{id:?} fails without a reason")) };
         let policy = &model.subscriptions[&id.subscription].definition().retry;
-        let failed = it.failed + 1;
+        // What the open breaker excuses waits as if it had spent an attempt, and is never the last.
+        let failed =
+            if fact.unspent == Some(true) { it.failed.min(policy.max_retries) } else { it.failed + 1 };
         let looped = failure.refusal.as_deref() == Some("LoopDetected");
         let end = if looped {
             Some(Reason::LoopDetected)
@@ -96,6 +100,11 @@ impl Retries {
 
     fn died(&mut self, model: &Model, fact: &DeadLetterOpened) -> Verdict {
         let id = fact.delivery;
+        if fact.reason == Reason::GivenUp {
+            let given_up = self.given_up.take();
+            hold(given_up == Some(id), || format!("{id:?} is given up, and nobody said so"))?;
+            return self.holds_its_story(model, fact);
+        }
         let Some((dying, attempt, reason)) = self.dying.take() else {
             return Err(format!("{id:?} is a dead letter without a last failure"));
         };
@@ -105,6 +114,11 @@ impl Retries {
         hold(fact.attempts.last() == Some(&attempt), || {
             format!("the dead letter of {id:?} lacks its last attempt")
         })?;
+        self.holds_its_story(model, fact)
+    }
+
+    fn holds_its_story(&self, model: &Model, fact: &DeadLetterOpened) -> Verdict {
+        let id = fact.delivery;
         let event = model.events.get(&id.position).map(|published| &published.event);
         hold(event == Some(&fact.event), || format!("the dead letter of {id:?} holds another event"))?;
         let replays = model.dead_letters.iter().find(|(_, dead)| dead.replaying == Some(id));
@@ -134,11 +148,17 @@ impl Invariant for Retries {
             }
             Fact::DeliveryFailed(fact) => self.failed(model, recorded, fact),
             Fact::DeadLetterOpened(fact) => self.died(model, fact),
+            Fact::DeliveryGivenUp(fact) => {
+                self.given_up = Some(fact.delivery);
+                Ok(())
+            }
             _ => Ok(()),
         }
     }
 
     fn followed(&mut self, _: &Model, _: &Ledger) -> Verdict {
+        let given_up = self.given_up;
+        hold(given_up.is_none(), || format!("{given_up:?} is given up and has no dead letter"))?;
         hold(self.dying.is_none(), || format!("{:?} has no next attempt and no dead letter", self.dying))
     }
 }

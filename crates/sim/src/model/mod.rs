@@ -10,4 +10,4 @@ mod state;
 
 pub(crate) use delivery::Stage;
 pub(crate) use ledger::{Fate, Identity, Ledger, Request, What, identity_of};
-pub(crate) use state::{Model, Sub, settled_failed};
+pub(crate) use state::{Model, Published, Sub, settled_failed};

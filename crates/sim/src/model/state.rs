@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cantus_core::agent::{AgentName, AgentPattern};
+use cantus_core::bulk_operation::{self, Items, Pace};
 use cantus_core::dead_letter::Status;
 use cantus_core::event::Event;
 use cantus_core::fact::{Fact, Receipt, Recorded};
-use cantus_core::ids::{DeadLetterId, DeliveryId};
-use cantus_core::subscription::{Subscription, SubscriptionId};
+use cantus_core::ids::{BulkId, DeadLetterId, DeliveryId};
+use cantus_core::subscription::{AfterDeadLetter, Subscription, SubscriptionId};
 use cantus_core::topic::Topic;
 use cantus_core::{Position, Text, Timestamp};
 
@@ -37,12 +38,20 @@ pub(crate) struct Model {
     pub(crate) requests: BTreeMap<u128, Vec<(Timestamp, u64, Vec<Receipt>)>>,
     pub(crate) pauses: BTreeMap<Position, Parked>,
     pub(crate) dead_letters: BTreeMap<DeadLetterId, Dead>,
+    /// Per topic, up to where its events have gone.
+    pub(crate) trimmed: BTreeMap<Text, Position>,
+    /// Events that a later one of their key has replaced.
+    pub(crate) superseded: BTreeSet<Position>,
+    /// Bulk operations that run.
+    pub(crate) bulks: BTreeMap<BulkId, Bulk>,
     /// Every lease there was.
     pub(crate) settled: BTreeMap<DeliveryId, Vec<(u32, Settled)>>,
 }
 
 /// A published event.
 pub(crate) struct Published {
+    /// When it was recorded.
+    pub(crate) at: Timestamp,
     pub(crate) event: Arc<Event>,
     pub(crate) content: u64,
     pub(crate) only: Option<u32>,
@@ -69,6 +78,19 @@ pub(crate) enum Settled {
     Failed(Option<Timestamp>),
 }
 
+/// A bulk operation that runs.
+#[derive(Clone, Debug)]
+pub(crate) struct Bulk {
+    pub(crate) action: bulk_operation::Action,
+    pub(crate) items: Items,
+    pub(crate) pace: Pace,
+    /// The next item's place, and when its turn comes.
+    pub(crate) next: u32,
+    pub(crate) due: Timestamp,
+    /// Items since the last rest.
+    pub(crate) burst: u32,
+}
+
 /// A dead letter.
 #[derive(Clone, Debug)]
 pub(crate) struct Dead {
@@ -77,6 +99,8 @@ pub(crate) struct Dead {
     pub(crate) replaying: Option<DeliveryId>,
     pub(crate) event: Arc<Event>,
     pub(crate) edit: Option<Position>,
+    /// The key that waits for a person because of it.
+    pub(crate) holds: Option<u64>,
 }
 
 /// A subscription.
@@ -93,6 +117,8 @@ pub(crate) struct Sub {
     pub(crate) pause: Option<Option<Timestamp>>,
     pub(crate) removed: bool,
     pub(crate) deliveries: BTreeMap<(Position, u16), Delivery>,
+    /// What it was told that it lost: from, to, the topic.
+    pub(crate) lost: Vec<(Position, Position, Text)>,
 }
 
 impl Sub {
@@ -143,10 +169,61 @@ impl Model {
         self.streams.get(stream).and_then(|history| history.last()).map_or(0, |(_, revision)| *revision)
     }
 
-    /// Returns the events that are a subscription's business and that nobody skipped, in order.
+    /// Returns the events that are a subscription's business and that nobody skipped, in order, without those that have
+    /// gone before it got them.
     pub(crate) fn owed<'a>(&'a self, sub: &'a Sub) -> impl Iterator<Item = (Position, &'a Published)> + 'a {
-        let behind = self.events.range(sub.place.next()..);
-        behind.filter(|(position, it)| sub.wants(**position, it)).map(|(position, it)| (*position, it))
+        let behind = self.events.range(sub.place.next()..).filter(|(position, it)| sub.wants(**position, it));
+        let there = behind.filter(|(position, it)| {
+            !self.is_gone(**position, &it.event) || sub.deliveries.contains_key(&(**position, 0))
+        });
+        there.map(|(position, it)| (*position, it))
+    }
+
+    /// Tells whether an event has gone: its retention is over, or a later one has its key.
+    pub(crate) fn is_gone(&self, position: Position, event: &Event) -> bool {
+        self.is_trimmed(position, event) || self.superseded.contains(&position)
+    }
+
+    /// Tells whether the retention of an event is over.
+    pub(crate) fn is_trimmed(&self, position: Position, event: &Event) -> bool {
+        self.trimmed.get(event.topic.text()).is_some_and(|through| position <= *through)
+    }
+
+    /// Returns the events of a topic up to a place that are there still.
+    pub(crate) fn kept<'a>(
+        &'a self,
+        topic: &'a Text,
+        through: Position,
+    ) -> impl Iterator<Item = (Position, &'a Published)> + 'a {
+        let all = self.events.range(..=through).filter(move |(_, it)| it.event.topic.text() == topic);
+        let there = all.filter(|(position, it)| !self.is_gone(**position, &it.event));
+        there.map(|(position, it)| (*position, it))
+    }
+
+    /// Tells whether somebody still needs what lies at a place: a delivery that is open, or a dead letter.
+    pub(crate) fn is_pinned(&self, position: Position) -> bool {
+        let dead = |(id, dead): (&DeadLetterId, &Dead)| {
+            id.0 == position || dead.edit == Some(position) || dead.delivery.position == position
+        };
+        let open = |sub: &Sub| {
+            let mut slots = sub.deliveries.range((position, 0)..=(position, u16::MAX));
+            slots.any(|(_, it)| !it.is_closed())
+        };
+        self.deferred.contains_key(&position)
+            || self.dead_letters.iter().any(dead)
+            || self.subscriptions.values().any(open)
+    }
+
+    /// Returns the events of a topic that a compaction up to a place replaces: a later one up to there has their key.
+    pub(crate) fn replaced(&self, topic: &Text, through: Position) -> Vec<Position> {
+        let mut last: BTreeMap<&Text, Position> = BTreeMap::new();
+        let mut replaced = Vec::new();
+        for (position, it) in self.kept(topic, through) {
+            let Some(key) = &it.event.partition_key else { continue };
+            // What somebody still needs stays.
+            replaced.extend(last.insert(key, position).filter(|before| !self.is_pinned(*before)));
+        }
+        replaced
     }
 
     /// Tells whether somebody parks an agent.
@@ -181,7 +258,7 @@ impl Model {
                     self.streams.entry(stream.clone()).or_default().push((position, revision));
                 }
                 let (event, content) = (fact.event.clone(), fact.content);
-                let published = Published { event, content, only: fact.only };
+                let published = Published { at, event, content, only: fact.only };
                 self.events.insert(position, published);
             }
             Fact::EventDeferred(fact) => {
@@ -207,6 +284,9 @@ impl Model {
                     sub.deliveries.clear();
                 }
                 for dead in self.dead_letters.values_mut() {
+                    if dead.delivery.subscription == fact.number {
+                        dead.holds = None;
+                    }
                     if dead.replaying.is_some_and(|delivery| delivery.subscription == fact.number) {
                         (dead.status, dead.replaying) = (Status::Open, None);
                     }
@@ -233,6 +313,20 @@ impl Model {
             }
             Fact::AgentsResumed(fact) => drop(self.pauses.remove(&fact.pause)),
             Fact::NodeStarted(fact) => self.epoch = fact.epoch,
+            Fact::EventsExpired(fact) => {
+                if let Some(sub) = self.subscriptions.get_mut(&fact.number) {
+                    sub.lost.push((fact.from, fact.to, fact.topic.text().clone()));
+                }
+            }
+            Fact::TopicTrimmed(fact) => {
+                let topic = fact.topic.text();
+                if let Some(reach) = fact.compacted {
+                    self.superseded.extend(self.replaced(topic, reach));
+                }
+                if let Some(through) = fact.through {
+                    self.trimmed.insert(topic.clone(), through);
+                }
+            }
             _ => self.follow_delivery(recorded),
         }
         (self.end, self.at) = (position, at);
@@ -249,12 +343,18 @@ impl Model {
                 pause: None,
                 removed: false,
                 deliveries: BTreeMap::new(),
+                lost: Vec::new(),
             };
             self.subscriptions.insert(fact.number, sub);
             return;
         };
-        if sub.definition().order != fact.definition.order {
+        let reordered = sub.definition().order != fact.definition.order;
+        if reordered {
             sub.reordered = position;
+        }
+        if reordered || fact.definition.after_dead_letter == AfterDeadLetter::Continue {
+            let all = self.dead_letters.values_mut();
+            all.filter(|dead| dead.delivery.subscription == fact.number).for_each(|dead| dead.holds = None);
         }
         sub.id = fact.id.clone();
         sub.versions.push((position, fact.definition.clone()));
@@ -286,7 +386,7 @@ impl Model {
             Fact::DeliveryFailed(fact) => {
                 let next = fact.attempt.next_at;
                 if let Some(it) = self.delivery_mut(fact.delivery) {
-                    it.failed += 1;
+                    it.failed += u32::from(fact.unspent != Some(true));
                     it.stage = next.map_or(Stage::Waiting, Stage::Retrying);
                     let attempt = it.acquired;
                     self.settled.entry(fact.delivery).or_default().push((attempt, Settled::Failed(next)));
@@ -328,8 +428,14 @@ impl Model {
                     Some(dead) => (dead.status, dead.replaying) = (Status::Open, None),
                     None => {
                         let (delivery, event) = (fact.delivery, fact.event.clone());
-                        let dead =
-                            Dead { delivery, status: Status::Open, replaying: None, event, edit: None };
+                        let dead = Dead {
+                            delivery,
+                            status: Status::Open,
+                            replaying: None,
+                            event,
+                            edit: None,
+                            holds: fact.holds,
+                        };
                         self.dead_letters.insert(DeadLetterId(position), dead);
                     }
                 }
@@ -354,13 +460,61 @@ impl Model {
             Fact::DeadLetterResolved(fact) => self.set_status(fact.id, Status::Resolved),
             Fact::DeadLetterArchived(fact) => self.set_status(fact.id, Status::Archived),
             Fact::DeadLetterRestored(fact) => self.set_status(fact.id, Status::Open),
+            Fact::KeyReleased(fact) => self.let_go(fact.id),
+            _ => self.follow_bulk(recorded),
+        }
+    }
+
+    fn follow_bulk(&mut self, recorded: &Recorded) {
+        match &recorded.fact {
+            Fact::BulkStarted(fact) => {
+                let (action, items, pace) = (fact.action, fact.items.clone(), fact.pace);
+                let bulk = Bulk { action, items, pace, next: 0, due: recorded.at, burst: 0 };
+                self.bulks.insert(BulkId(recorded.position), bulk);
+            }
+            Fact::BulkProgressed(fact) => {
+                if let Some(bulk) = self.bulks.get_mut(&fact.id) {
+                    bulk.burst = if fact.next_at > recorded.at { 0 } else { bulk.burst + 1 };
+                    (bulk.next, bulk.due) = (fact.item + 1, fact.next_at);
+                }
+            }
+            Fact::BulkEnded(fact) => drop(self.bulks.remove(&fact.id)),
+            Fact::DeliveryHastened(fact) => {
+                if let Some(it) = self.delivery_mut(fact.delivery) {
+                    it.stage = Stage::Retrying(recorded.at);
+                }
+            }
+            Fact::DeliveryGivenUp(fact) => {
+                let id = fact.delivery;
+                let Some(sub) = self.subscriptions.get_mut(&id.subscription) else { return };
+                let new = || Delivery::new(fact.key);
+                sub.deliveries.entry((id.position, id.generation)).or_insert_with(new).stage = Stage::Waiting;
+            }
             _ => {}
         }
+    }
+
+    /// A dead letter holds its key no longer.
+    fn let_go(&mut self, id: DeadLetterId) {
+        if let Some(dead) = self.dead_letters.get_mut(&id) {
+            dead.holds = None;
+        }
+    }
+
+    /// Dead letters of a subscription that hold a key.
+    pub(crate) fn holders(&self, number: u32, key: u64) -> impl Iterator<Item = DeadLetterId> + '_ {
+        let all = self.dead_letters.iter();
+        let own =
+            all.filter(move |(_, dead)| dead.delivery.subscription == number && dead.holds == Some(key));
+        own.map(|(id, _)| *id)
     }
 
     fn set_status(&mut self, id: DeadLetterId, status: Status) {
         if let Some(dead) = self.dead_letters.get_mut(&id) {
             (dead.status, dead.replaying) = (status, None);
+            if status != Status::Open {
+                dead.holds = None;
+            }
         }
     }
 }

@@ -31,6 +31,11 @@ impl World {
             self.operate()?;
             return self.after();
         }
+        let share = self.settings.retention.as_ref().map_or(0, |retention| retention.share);
+        if share > 0 && self.chance.permille(share) {
+            self.keep_house();
+            return self.after();
+        }
         match self.chance.weighted(&[30, 30, 16, 2, 12, 10, 14, 10, 5]) {
             0 => self.turn(),
             1 => self.write(),
@@ -88,6 +93,27 @@ impl World {
         let Some(node) = self.node() else { return };
         if node.feed() {
             self.tell("feed".to_owned());
+        }
+    }
+
+    /// Housekeeping goes on until it waits for something.
+    pub(super) fn keep_house(&mut self) {
+        let Some(node) = self.node() else { return };
+        let before = node.housekeeping().segments_rewritten;
+        let is_busy = node.keep_house();
+        let report = node.housekeeping();
+        self.counts.rewritten += report.segments_rewritten - before;
+        if !is_busy {
+            self.passes_left = self.passes_left.saturating_sub(1);
+            self.counts.passes += 1;
+            self.tell(format!(
+                "housekeeping has made a pass: {} trimmed, {} compacted, {} segments anew, {} bases, {:?}",
+                report.events_trimmed,
+                report.events_compacted,
+                report.segments_rewritten,
+                report.bases,
+                report.trouble
+            ));
         }
     }
 

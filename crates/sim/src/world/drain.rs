@@ -7,7 +7,7 @@ use crate::invariants::Look;
 use crate::judge::Violation;
 
 /// After so many rounds a delivery that is still not done never will be.
-const ROUNDS_MAX: u32 = 3_000;
+const ROUNDS_MAX: u32 = 12_000;
 /// So many rounds in a row without anything to do are the end.
 const QUIET: u32 = 4;
 
@@ -16,6 +16,7 @@ impl World {
         self.is_kind = true;
         self.tell("drain".to_owned());
         self.armed = None;
+        self.passes_left = if self.settings.retention.is_some() { 2 } else { 0 };
         self.set_room();
         let mut quiet = 0;
         for _ in 0..ROUNDS_MAX {
@@ -80,11 +81,16 @@ impl World {
             return Ok(true);
         }
         let Some(node) = &self.node else { return Ok(true) };
-        let Some(due) = node.coordinator().state.next_due() else {
+        let due = node.coordinator().state.next_due();
+        if due.is_none() && self.passes_left > 0 {
+            self.keep_house();
+            return Ok(true);
+        }
+        let Some(due) = due else {
             self.time.pass(600);
             return Ok(false);
         };
-        let ms = (due.0 - node.now().0).max(0);
+        let ms = self.node.as_ref().map_or(0, |node| (due.0 - node.now().0).max(0));
         self.time.pass(ms);
         Ok(true)
     }
@@ -126,8 +132,7 @@ impl World {
     fn judge_the_end(&mut self) -> Lived {
         let Some(node) = &self.node else { return Ok(()) };
         let checkpoint = self.rows.clone();
-        let look =
-            Look { reader: node.reader().as_ref(), checkpoint: &checkpoint, coordinator: node.coordinator() };
+        let look = Look::at(node, &checkpoint);
         self.judge.drained(&look)
     }
 }

@@ -1,15 +1,17 @@
 //! The world around a node: who does what next is drawn, step by step.
 //!
 //! Read `act` (which step comes), `power` (starts and ends of the process), `ask` (requests and their answers),
-//! `publisher`, `worker` (agents that pull), `pusher` (attempts that are carried out for them), `operator`, `drain`.
+//! `publisher`, `worker` (agents that pull), `pusher` (attempts that are carried out for them), `operator`, `bulk`, `drain`, `rot`.
 
 mod act;
 mod ask;
+mod bulk;
 mod drain;
 mod operator;
 mod power;
 mod publisher;
 mod pusher;
+mod rot;
 mod worker;
 
 use std::collections::VecDeque;
@@ -50,6 +52,20 @@ pub enum Sabotage {
     OffersLost,
     /// Deliveries are told to workers twice.
     GivenTwice,
+    /// What is lost is not shown as a gap.
+    GapsHidden,
+    /// A breaker closes, and nobody says so.
+    ClosedUntold,
+    /// A key that waits for a person goes on by itself.
+    KeysLetGo,
+    /// More attempts begin than the rate allows.
+    RateIgnored,
+    /// An item of a bulk operation has its turn, and nobody says so.
+    TurnsUntold,
+    /// A subscription loses events that were held as long as they may be, and is not told.
+    LossesUntold,
+    /// Events go before their time.
+    GoneEarly,
 }
 
 /// How much happened.
@@ -71,6 +87,14 @@ pub struct Counts {
     pub answers: u64,
     /// Durable facts that were judged.
     pub facts: u64,
+    /// Passes of housekeeping.
+    pub passes: u64,
+    /// Segments that were written anew or dropped.
+    pub rewritten: u64,
+    /// Bits that flipped.
+    pub flipped: u64,
+    /// Facts that were lost by that, and were told lost.
+    pub lost: u64,
 }
 
 impl Counts {
@@ -84,6 +108,10 @@ impl Counts {
         self.given += other.given;
         self.answers += other.answers;
         self.facts += other.facts;
+        self.passes += other.passes;
+        self.rewritten += other.rewritten;
+        self.flipped += other.flipped;
+        self.lost += other.lost;
     }
 }
 
@@ -113,6 +141,8 @@ pub(crate) struct World {
     running: Vec<Running>,
     /// Agents do what they are asked, nothing else goes wrong.
     is_kind: bool,
+    /// So many passes of housekeeping are made before the end is judged.
+    passes_left: u32,
 }
 
 impl World {
@@ -134,7 +164,7 @@ impl World {
             armed: None,
             rows,
             node: None,
-            judge: Judge::new(),
+            judge: Judge::new(sabotage),
             is_set_up: false,
             requests: Vec::new(),
             request_next: 0,
@@ -144,6 +174,7 @@ impl World {
             workers,
             running: Vec::new(),
             is_kind: false,
+            passes_left: 0,
         }
     }
 
@@ -153,7 +184,8 @@ impl World {
             self.step += 1;
             self.act()?;
         }
-        self.drain()
+        self.drain()?;
+        if self.settings.troubles.rot { self.rot() } else { Ok(()) }
     }
 
     fn tell(&mut self, line: String) {

@@ -34,6 +34,8 @@ impl World {
             operators.archive,
             operators.redeclare,
             operators.remove,
+            operators.bulk,
+            operators.release,
         ];
         if weights.iter().sum::<u64>() == 0 {
             return Ok(());
@@ -45,7 +47,9 @@ impl World {
             3 => self.replay(),
             4 => self.put_away_or_edit(),
             5 => self.redeclare(),
-            _ => self.remove(),
+            6 => self.remove(),
+            7 => self.bulk(),
+            _ => self.release(),
         }
     }
 
@@ -96,6 +100,24 @@ impl World {
         let dry_run = self.chance.permille(150);
         let command = Command::Seek { id: id.clone(), after, dry_run, actor: actor() };
         self.operate_by(format!("seek {id} to {after}, dry run {dry_run}"), Vec::new(), command)
+    }
+
+    /// Lets a held key go, or closes a breaker.
+    fn release(&mut self) -> Lived {
+        let holder = self.judge.model.dead_letters.iter().find(|(_, dead)| dead.holds.is_some());
+        match holder.map(|(id, _)| *id) {
+            Some(id) if self.chance.flip() => self.release_key(id),
+            _ => {
+                let id = events::subscription_id(self.chance.below(self.settings.subscriptions));
+                let command = Command::ResetBreaker { id: id.clone(), actor: actor() };
+                self.operate_by(format!("reset the breaker of {id}"), Vec::new(), command)
+            }
+        }
+    }
+
+    fn release_key(&mut self, id: DeadLetterId) -> Lived {
+        let command = Command::ReleaseKey { id, note: None, actor: actor() };
+        self.operate_by(format!("release the key of {}", id.0), Vec::new(), command)
     }
 
     fn some_dead_letter(&mut self) -> Option<DeadLetterId> {
@@ -230,6 +252,11 @@ impl World {
                 let command = Command::ResumeSubscription { id: id.clone(), actor: actor() };
                 self.operate_by(format!("resume {id}"), Vec::new(), command)?;
             }
+        }
+        let holders = self.judge.model.dead_letters.iter().filter(|(_, dead)| dead.holds.is_some());
+        let holders: Vec<DeadLetterId> = holders.map(|(id, _)| *id).collect();
+        for id in holders {
+            self.release_key(id)?;
         }
         let pauses: Vec<Position> = self.judge.model.pauses.keys().copied().collect();
         for pause in pauses {

@@ -4,9 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use cantus_core::coordinator::Limits;
+use cantus_engine::Engine;
 use cantus_engine::local::Options;
 use cantus_engine::local::model_disk::Faults;
 use cantus_runtime::Config;
+use cantus_runtime::housekeeping::Settings as HousekeepingSettings;
 use cantus_runtime::simulation::{Node, Outside};
 
 use super::{Lived, Sabotage, World};
@@ -24,10 +26,10 @@ pub(super) enum Armed {
     Sync,
 }
 
-const DIR: &str = "log";
+pub(super) const DIR: &str = "log";
 
 impl World {
-    fn options(&self) -> Options {
+    pub(super) fn options(&self) -> Options {
         Options {
             segment_bytes_first: self.settings.segment_bytes,
             segment_bytes_max: self.settings.segment_bytes * 2,
@@ -39,6 +41,16 @@ impl World {
         }
     }
 
+    fn housekeeping(&self) -> Option<HousekeepingSettings> {
+        let retention = self.settings.retention.as_ref()?;
+        Some(HousekeepingSettings {
+            hold_age: retention.hold_age,
+            hold_bytes: retention.hold_bytes,
+            history: retention.history,
+            ..HousekeepingSettings::default()
+        })
+    }
+
     fn set_faults(&mut self, faults: Faults) {
         self.faults = Faults {
             no_device_reads: self.settings.no_device_reads,
@@ -47,6 +59,31 @@ impl World {
             ..faults
         };
         self.disk.set_faults(self.faults.clone());
+    }
+
+    pub(super) fn open_node(&mut self, engine: Box<dyn Engine>) -> Result<Node, Violation> {
+        let mut chance = Chance::new(self.chance.draw());
+        let outside = Outside {
+            chance: Box::new(move || chance.draw()),
+            checkpoint_facts: self.settings.checkpoint_facts,
+            checkpoint_step: self.settings.checkpoint_step,
+            cursor_lag: self.settings.cursor_lag,
+        };
+        let config = Config {
+            version: "sim".to_owned(),
+            auto_create: false,
+            limits: Limits { hops_max: 3, ..Limits::default() },
+            wire: Arc::new(Plain),
+            exec: None,
+            webhooks: None,
+            observer: cantus_runtime::observe::Unobserved::shared(),
+            housekeeping: self.housekeeping(),
+            time: self.time.clone(),
+            on_broken: Box::new(|_| {}),
+        };
+        let checkpoint = self.rows.beside(engine.reader());
+        let node = Node::open(engine, Box::new(checkpoint), config, outside);
+        node.map_err(|error| Violation::new("a state that was written is rebuilt", chain(&error)))
     }
 
     /// Starts the process; recovery is under way when this returns.
@@ -75,33 +112,10 @@ impl World {
             }
             Err(error) => return Err(Violation::new("a log that was written opens", chain(&error))),
         };
-        let mut chance = Chance::new(self.chance.draw());
-        let outside = Outside {
-            chance: Box::new(move || chance.draw()),
-            checkpoint_facts: self.settings.checkpoint_facts,
-            checkpoint_step: self.settings.checkpoint_step,
-            cursor_lag: self.settings.cursor_lag,
-        };
-        let config = Config {
-            version: "sim".to_owned(),
-            auto_create: false,
-            limits: Limits { hops_max: 3, ..Limits::default() },
-            wire: Arc::new(Plain),
-            exec: None,
-            webhooks: None,
-            observer: cantus_runtime::observe::Unobserved::shared(),
-            housekeeping: None,
-            time: self.time.clone(),
-            on_broken: Box::new(|_| {}),
-        };
-        let checkpoint = self.rows.beside(engine.reader());
-        let node = Node::open(engine, Box::new(checkpoint), config, outside);
-        let node =
-            node.map_err(|error| Violation::new("a state that was written is rebuilt", chain(&error)))?;
+        let node = self.open_node(engine)?;
         self.judge.follow(node.reader().as_ref())?;
         let checkpoint = self.rows.clone();
-        let look =
-            Look { reader: node.reader().as_ref(), checkpoint: &checkpoint, coordinator: node.coordinator() };
+        let look = Look::at(&node, &checkpoint);
         self.judge.restarted(&look)?;
         self.node = Some(node);
         self.tell("start".to_owned());

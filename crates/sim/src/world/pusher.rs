@@ -11,7 +11,7 @@ use cantus_core::ids::DeliveryId;
 use cantus_core::subscription::{Action, SubscriptionId};
 use cantus_core::{Refusal, Span};
 use cantus_runtime::Failed;
-use cantus_runtime::simulation::Said;
+use cantus_runtime::simulation::{Said, received};
 
 use super::ask::Who;
 use super::worker::failure;
@@ -20,6 +20,9 @@ use crate::events;
 use crate::judge::Violation;
 use crate::model::What;
 use crate::wire;
+
+/// What receivers of webhooks answer when they fail.
+const STATUSES: [u16; 12] = [301, 400, 401, 404, 408, 410, 422, 429, 500, 502, 503, 504];
 
 /// An attempt that is being carried out.
 #[derive(Clone, Debug)]
@@ -98,7 +101,12 @@ impl World {
         }
         let manners = &self.settings.manners;
         let weights = [manners.succeed, manners.fail, manners.answer, manners.refused];
+        let is_webhook = matches!(running.action, Action::Webhook(_));
         match if self.is_kind { 0 } else { self.chance.weighted(&weights) } {
+            1 if is_webhook => {
+                let status = self.chance.of(&STATUSES);
+                received(status, self.chance.flip().then(|| self.chance.below(6)))
+            }
             1 => {
                 let drawn = self.failure();
                 Said::Failed(failure(drawn.class, drawn.delay))

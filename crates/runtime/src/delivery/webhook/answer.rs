@@ -48,6 +48,16 @@ pub(super) fn failed(answer: &Answer, secrets: &Secrets, now: SystemTime) -> Fai
     }
 }
 
+/// Returns the failure that a status means, with the seconds its receiver asks for; None when it is a success.
+#[cfg(feature = "simulation")]
+pub(crate) fn failure_of(status: u16, retry_after: Option<u64>) -> Option<Failure> {
+    let status = StatusCode::from_u16(status).ok().filter(|status| !status.is_success())?;
+    let pause = retry_after.map(|seconds| (header::RETRY_AFTER, http::HeaderValue::from(seconds)));
+    let headers = http::HeaderMap::from_iter(pause);
+    let answer = Answer { status, headers, body: bytes::Bytes::new() };
+    Some(failed(&answer, &Secrets::none(), SystemTime::UNIX_EPOCH))
+}
+
 /// Returns the failure of an exchange that did not come to an end.
 pub(super) fn unanswered(error: &ExchangeError) -> Failure {
     failure(error.class(), &error.to_string())

@@ -17,6 +17,8 @@ mod resolve;
 mod secrets;
 
 pub use address::{Kind, kind};
+#[cfg(feature = "simulation")]
+pub(crate) use answer::failure_of;
 pub(super) use attempt::Sending;
 pub use attempt::{Probe, Webhooks};
 pub use guard::{Barred, Guard, Network};
