@@ -154,7 +154,7 @@ mod tests {
         let mut index = empty();
         let count = 270_000;
         // Several names share a bucket, and many buckets have names.
-        let hash = |name: u64| name << 8 | name % 10 << 50 | name % 100 << 56;
+        let hash = |name: u64| name << 8 | (name % 10) << 50 | (name % 100) << 56;
         for position in 1..=count {
             let mut description = Description::default();
             description.term(1, hash(position % 1000));
