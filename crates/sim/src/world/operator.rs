@@ -215,10 +215,10 @@ impl World {
         let id = events::subscription_id(number);
         let known = self.judge.model.subscription(&id).map(|(_, sub)| sub.definition().clone());
         let mut definition = events::subscription(&mut self.chance, &self.settings, false);
-        if let Some(known) = &known {
-            if self.chance.flip() {
-                definition.order = known.order;
-            }
+        if let Some(known) = &known
+            && self.chance.flip()
+        {
+            definition.order = known.order;
         }
         let words = format!(
             "declare {id} {} {:?} {:?} {:?}",
