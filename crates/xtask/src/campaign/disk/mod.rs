@@ -175,8 +175,8 @@ async fn one(way: Way, nth: u64, stage: &Stage<'_>, rng: &mut StdRng) -> Result<
         Way::Full => full::run(stage, rng).await,
         Way::Rotten => rotten::run(stage, rng).await,
         Way::Unreadable => unreadable::run(stage, rng).await,
-        Way::Stepped => stepped::of_a_run(stage, nth).await,
-        Way::Recovering => stepped::of_a_start(stage, nth).await,
+        Way::Stepped => stepped::of_a_run(stage, nth, rng).await,
+        Way::Recovering => stepped::of_a_start(stage, nth, rng).await,
         Way::Descriptors => descriptors::run(stage, rng).await,
     }
 }
