@@ -121,6 +121,10 @@ struct Queue {
     unsynced: Vec<Recorded>,
     is_unsynced: bool,
     rested: bool,
+    /// How often something was written.
+    writes: u64,
+    /// How many wait until everything is durable.
+    flushers: usize,
     closing: bool,
     /// Nobody waits for room any more.
     giving_up: bool,
@@ -215,14 +219,16 @@ impl Writer {
                         return;
                     }
                 }
-                if queue.rested || queue.busy {
+                if queue.rested {
                     queue = self.came.wait(queue).unwrap_or_else(PoisonError::into_inner);
                     continue;
                 }
+                let writes = queue.writes;
                 let (again, timeout) =
                     self.came.wait_timeout(queue, REST_AFTER).unwrap_or_else(PoisonError::into_inner);
                 queue = again;
-                let idle = queue.batches.is_empty() && !queue.busy && !queue.is_unsynced && !queue.closing;
+                let quiet = queue.writes == writes && !queue.busy;
+                let idle = quiet && queue.batches.is_empty() && !queue.is_unsynced && !queue.closing;
                 if timeout.timed_out() && idle {
                     queue.rested = true;
                     queue.busy = true;
@@ -285,7 +291,11 @@ impl Writer {
             }
         }
         let mut queue = self.lock();
-        queue.rested = false;
+        queue.writes += 1;
+        // Whoever lets the engine rest waits without end once it does.
+        if std::mem::take(&mut queue.rested) {
+            self.came.notify_all();
+        }
         for batch in &mut batches {
             if queue.unsynced.is_empty() {
                 queue.unsynced = std::mem::take(&mut batch.facts);
@@ -350,24 +360,20 @@ impl Writer {
         }
     }
 
-    /// Lets go what waited for the sync.
+    /// Lets go what waited for the sync: first whoever waits for an answer, last who wants to know of the facts. To wake a
+    /// thread takes long where processors are virtual.
     fn leave(&self, batches: Vec<Batch>, durable: Position) {
         let mut queue = self.lock();
         let facts = std::mem::take(&mut queue.unsynced);
         queue.is_unsynced = false;
         drop(queue);
-        if !facts.is_empty() {
-            self.outlet.durable(facts);
-        }
         self.durable.send_if_modified(|known| {
             let moved = *known < durable;
             *known = durable.max(*known);
             moved
         });
+        let mut effects = Vec::new();
         for batch in batches {
-            if !batch.after_sync.is_empty() {
-                self.outlet.effects(batch.after_sync);
-            }
             for (reply, answer) in batch.answers {
                 // Whoever asked may have gone; the answer stays true.
                 let _ = reply.send(answer);
@@ -378,9 +384,20 @@ impl Writer {
             for read in batch.reads {
                 read();
             }
+            effects.extend(batch.after_sync);
         }
-        self.lock().busy = false;
-        self.came.notify_all();
+        if !effects.is_empty() {
+            self.outlet.effects(effects);
+        }
+        if !facts.is_empty() {
+            self.outlet.durable(facts);
+        }
+        let mut queue = self.lock();
+        queue.busy = false;
+        // The writer thread is woken when there is something for it.
+        if !queue.batches.is_empty() || queue.is_unsynced || queue.closing || queue.flushers > 0 {
+            self.came.notify_all();
+        }
     }
 
     /// Tells whether the next turn would have to wait for the disk.
@@ -450,9 +467,11 @@ impl Writer {
     pub(crate) fn flush(&self) {
         while self.step() {}
         let mut queue = self.lock();
+        queue.flushers += 1;
         while (!queue.batches.is_empty() || queue.busy || queue.is_unsynced) && !queue.broken {
             queue = self.came.wait_timeout(queue, REST_AFTER).unwrap_or_else(PoisonError::into_inner).0;
         }
+        queue.flushers -= 1;
     }
 
     /// Tells whether space runs out. Does not wait for a sync under way.

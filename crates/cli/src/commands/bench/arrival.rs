@@ -5,13 +5,14 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::consume::{acknowledge, acknowledgements};
 use super::measured::Measured;
 use super::publish::event;
-use super::raw::{Target, texts};
+use super::raw::{Connection, Target, texts};
 use crate::exit::Failure;
 
 /// How many connections take turns to publish: one alone could not keep the rate while an answer is on its way.
@@ -49,13 +50,16 @@ impl Arrival {
         let begin = Instant::now() + Duration::from_millis(200);
         let mut publishers = JoinSet::new();
         for number in 0..PUBLISHERS {
-            publishers.spawn(publish(
-                self.target.clone(),
-                self.topic.clone(),
-                self.size,
-                (number..self.events).step_by(PUBLISHERS as usize),
-                (begin, every),
-            ));
+            let publisher = Publisher {
+                connection: self.target.connect().await?,
+                target: self.target.clone(),
+                topic: self.topic.clone(),
+                size: self.size,
+            };
+            let numbers = (number..self.events).step_by(PUBLISHERS as usize);
+            let runtime = Handle::current();
+            // Threads of their own: the timers of the runtime are a millisecond wide.
+            publishers.spawn_blocking(move || publisher.run(&runtime, numbers, begin, every));
         }
         while let Some(publisher) = publishers.join_next().await {
             publisher.context("a connection's task has failed")??;
@@ -71,22 +75,30 @@ impl Arrival {
     }
 }
 
-async fn publish(
+struct Publisher {
+    connection: Connection,
     target: Target,
     topic: String,
     size: u32,
-    numbers: impl Iterator<Item = u32>,
-    (begin, every): (Instant, Duration),
-) -> Result<()> {
-    let mut connection = target.connect().await?;
-    let path = format!("/v1/topics/{topic}/events");
-    for number in numbers {
-        let body = event(0, size, &format!(r#""subject":"{number:09}","#));
-        let request = target.request("POST", &path, "application/cloudevents+json", body.as_bytes());
-        tokio::time::sleep_until((begin + every * number).into()).await;
-        connection.call(&request).await?;
+}
+
+impl Publisher {
+    fn run(
+        mut self,
+        runtime: &Handle,
+        numbers: impl Iterator<Item = u32>,
+        begin: Instant,
+        every: Duration,
+    ) -> Result<()> {
+        let path = format!("/v1/topics/{}/events", self.topic);
+        for number in numbers {
+            let body = event(0, self.size, &format!(r#""subject":"{number:09}","#));
+            let request = self.target.request("POST", &path, "application/cloudevents+json", body.as_bytes());
+            std::thread::sleep((begin + every * number).saturating_duration_since(Instant::now()));
+            runtime.block_on(self.connection.call(&request))?;
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 async fn consume(
