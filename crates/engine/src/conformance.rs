@@ -63,6 +63,7 @@ const RULES: &[Rule] = &[
     ("a checkpoint that was closed is there after a restart", checkpoint::restart),
     ("a seal that is asked for begins a segment with the next append", housekeeping::a_seal_is_asked_for),
     ("no fact goes before two bases hold what it led to", housekeeping::nothing_goes_before_two_bases),
+    ("whoever judges what stays may read the log", housekeeping::a_judge_may_read),
     ("dropped events leave a gap for those who look for them", housekeeping::dropped_facts_leave_a_gap),
     ("forgotten facts leave nothing, and rewrites add up", housekeeping::forgotten_facts_leave_nothing),
     ("replaced facts keep their place and their kind", housekeeping::replaced_facts_keep_their_place),

@@ -118,6 +118,26 @@ pub(super) fn nothing_goes_before_two_bases(storage: &dyn Storage) {
     assert!(matches!(refused, Err(HousekeepingError::NoSegment { .. })), "the active one is the writer's");
 }
 
+pub(super) fn a_judge_may_read(storage: &dyn Storage) {
+    let (mut engine, mut checkpoint) = storage.open();
+    let all = sealed_log(&mut *engine);
+    two_bases(&*engine, &mut *checkpoint);
+    let reader = engine.reader();
+    let mut asked = false;
+    rewrite_all(&*engine.housekeeping(), |it| {
+        if !std::mem::replace(&mut asked, true) {
+            // In a thread of its own: one that must wait would wait for ever.
+            let (reader, position) = (reader.clone(), it.position);
+            let (answer, found) = std::sync::mpsc::channel();
+            std::thread::spawn(move || answer.send(reader.get(position).ok().flatten()));
+            let found = found.recv_timeout(std::time::Duration::from_secs(60));
+            assert_eq!(found, Ok(Some(it.clone())), "the log is read while a segment is judged");
+        }
+        Keep::Keep
+    });
+    assert_eq!(facts(&read(&*engine.reader(), None)), all);
+}
+
 pub(super) fn dropped_facts_leave_a_gap(storage: &dyn Storage) {
     let (mut engine, mut checkpoint) = storage.open();
     let all = sealed_log(&mut *engine);

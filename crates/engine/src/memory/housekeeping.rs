@@ -39,25 +39,31 @@ impl Housekeeping for Memory {
         segment: Position,
         keep: &mut dyn FnMut(&Recorded) -> Keep,
     ) -> Result<Rewritten, HousekeepingError> {
-        let mut log = self.write_log();
-        let segments = log.segments();
-        let at = segments.iter().position(|info| info.first == segment && info.sealed);
-        let Some(at) = at else { return Err(HousekeepingError::NoSegment { position: segment }) };
-        let range = segments[at].first..=segments[at].last;
-        let droppable = log.droppable();
-        let mut done = Rewritten { bytes_before: segments[at].bytes, ..Rewritten::default() };
-        let mut facts = Vec::with_capacity(log.facts.len());
+        let sealed = |log: &Log| {
+            let segments = log.segments();
+            let at = segments.iter().position(|info| info.first == segment && info.sealed);
+            at.map(|at| (at, segments[at].clone())).ok_or(HousekeepingError::NoSegment { position: segment })
+        };
+        // Whoever judges may read the log meanwhile. What is sealed is changed by nobody else.
+        let (judged, droppable, info) = {
+            let log = self.read_log();
+            let (_, info) = sealed(&log)?;
+            let facts = log.facts.iter().filter(|it| (info.first..=info.last).contains(&it.position));
+            (facts.cloned().collect::<Vec<_>>(), log.droppable(), info)
+        };
+        let mut done = Rewritten { bytes_before: info.bytes, ..Rewritten::default() };
+        let mut facts = Vec::with_capacity(judged.len());
         let mut runs = Vec::new();
-        for recorded in log.facts.iter().filter(|recorded| range.contains(&recorded.position)) {
+        for recorded in judged {
             done.facts += 1;
-            let verdict = keep(recorded);
+            let verdict = keep(&recorded);
             let goes = matches!(verdict, Keep::Drop(_) | Keep::Forget);
             if goes && recorded.position > droppable {
                 return Err(HousekeepingError::NeedsBase { position: recorded.position, droppable });
             }
             done.removed += u64::from(goes);
             match verdict {
-                Keep::Keep => facts.push(recorded.clone()),
+                Keep::Keep => facts.push(recorded),
                 Keep::Forget => {}
                 Keep::Drop(cause) => runs.push(Run::of(recorded.position.0, cause, topic_of(&recorded.fact))),
                 Keep::Replace(fact) => {
@@ -65,13 +71,15 @@ impl Housekeeping for Memory {
                         return Err(HousekeepingError::OtherKind { position: recorded.position });
                     }
                     done.replaced += 1;
-                    facts.push(Recorded { fact: *fact, ..recorded.clone() });
+                    facts.push(Recorded { fact: *fact, ..recorded });
                 }
             }
         }
+        let mut log = self.write_log();
+        let (at, _) = sealed(&log)?;
         done.dropped = at == 0 && facts.is_empty();
         done.bytes_after = facts.iter().map(|recorded| weight(recorded) as u64).sum();
-        log.facts.retain(|recorded| !range.contains(&recorded.position));
+        log.facts.retain(|recorded| !(info.first..=info.last).contains(&recorded.position));
         log.facts.extend(facts);
         log.facts.sort_by_key(|recorded| recorded.position);
         log.runs.extend(runs);

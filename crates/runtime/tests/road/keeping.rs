@@ -230,6 +230,26 @@ async fn of_a_compacted_topic_the_last_event_of_each_key_stays() {
 }
 
 #[tokio::test]
+async fn compaction_leaves_what_a_dead_letter_needs_and_counts_it_as_there() {
+    for disk in disks() {
+        let house = House::with(disk, Topic { compact: true, ..Topic::default() }, true).await;
+        house.given.publish(&[keyed("first", "a"), keyed("second", "a"), keyed("third", "a")]).await;
+        for id in ["first", "second", "third"] {
+            let pulled = house.given.pull(1).await;
+            assert_eq!(ids(&pulled), [id]);
+            if id == "first" {
+                house.given.nack(&pulled[0], Class::Rejected).await;
+            } else {
+                house.given.ack(&pulled[0]).await;
+            }
+        }
+        house.seal("next").await;
+        house.keep_until_shown(&["first", "third", "next"]).await;
+        assert_eq!(house.events().await, 3);
+    }
+}
+
+#[tokio::test]
 async fn an_erased_event_is_seen_by_nobody_from_then_on_and_goes_from_the_log() {
     for disk in disks() {
         let house = House::with(disk, Topic::default(), true).await;
