@@ -129,7 +129,8 @@ pub(super) fn a_judge_may_read(storage: &dyn Storage) {
             // In a thread of its own: one that must wait would wait for ever.
             let (reader, position) = (reader.clone(), it.position);
             let (answer, found) = std::sync::mpsc::channel();
-            std::thread::spawn(move || answer.send(reader.get(position).ok().flatten()));
+            // Nobody waits for it after the time is up.
+            std::thread::spawn(move || drop(answer.send(reader.get(position).ok().flatten())));
             let found = found.recv_timeout(std::time::Duration::from_secs(60));
             assert_eq!(found, Ok(Some(it.clone())), "the log is read while a segment is judged");
         }
