@@ -255,6 +255,11 @@ impl Walk<'_> {
                 }
                 if header.is_mark() {
                     marks_end = candidate + u64::from(header.length);
+                    // The header of a torn frame that ends here is not all there: what stands in its place is the mark, whole, and
+                    // half of it cut away would be a torn tail to the next start.
+                    if (candidate..marks_end).contains(&rest.end) {
+                        rest.end = candidate;
+                    }
                     let end = length.min(step + header.length as usize);
                     piece[step..end].fill(0);
                 }
