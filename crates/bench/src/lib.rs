@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use cantus_core::command::{Admitted, Command, Publish};
-use cantus_core::event::{Data, Event, Form, Kind, Payload, Priority};
+use cantus_core::event::{Data, Event, Form, Payload};
 use cantus_core::fact::{EventPublished, Fact, Recorded};
 use cantus_core::topic::TopicName;
 use cantus_core::{Position, Text, Timestamp, hash};
@@ -44,30 +44,10 @@ impl Shared {
     /// Returns the event of that number.
     pub fn event(&self, number: u64) -> Event {
         let id = Text::from(format!("evt_{number:026}"));
+        let (source, event_type) = (self.source.clone(), self.event_type.clone());
         Event {
-            source: self.source.clone(),
-            event_type: self.event_type.clone(),
-            topic: self.topic.clone(),
-            correlation_id: id.clone(),
-            causation_id: None,
-            hops: 0,
-            subject: None,
-            time: self.time.clone(),
-            kind: Kind::Event,
-            version: None,
-            to: None,
-            partition_key: None,
-            priority: Priority::Normal,
-            stream: None,
-            expires_at: None,
-            deliver_at: None,
-            data_schema: None,
-            content_type: None,
-            trace_parent: None,
-            trace_state: None,
-            extensions: Vec::new(),
             data: Some(Data { form: Form::Json, bytes: Payload(self.data.clone()) }),
-            id,
+            ..Event::new(id, source, event_type, self.topic.clone(), self.time.clone())
         }
     }
 

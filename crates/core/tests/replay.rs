@@ -27,7 +27,7 @@ use cantus_core::command::{
 use cantus_core::coordinator::{Limits, Offer, Offers, Stepped, Stop};
 use cantus_core::dead_letter::Status;
 use cantus_core::effect::Effect;
-use cantus_core::event::{Event, Kind, Priority};
+use cantus_core::event::{Event, Priority};
 use cantus_core::fact::{ErasedEvent, Fact, Recorded};
 use cantus_core::ids::DeliveryId;
 use cantus_core::retention::Hidden;

@@ -86,6 +86,35 @@ pub struct Event {
 }
 
 impl Event {
+    /// Returns an event that says no more than it must: it starts its own story, and has no data.
+    pub fn new(id: Text, source: Text, event_type: Text, topic: TopicName, time: Text) -> Self {
+        Self {
+            correlation_id: id.clone(),
+            id,
+            source,
+            event_type,
+            topic,
+            causation_id: None,
+            hops: 0,
+            subject: None,
+            time,
+            kind: Kind::default(),
+            version: None,
+            to: None,
+            partition_key: None,
+            priority: Priority::default(),
+            stream: None,
+            expires_at: None,
+            deliver_at: None,
+            data_schema: None,
+            content_type: None,
+            trace_parent: None,
+            trace_state: None,
+            extensions: Vec::new(),
+            data: None,
+        }
+    }
+
     /// Returns the key that keeps events in order: the partition key, else the stream.
     pub fn order_key(&self) -> Option<&Text> {
         self.partition_key.as_ref().or(self.stream.as_ref())

@@ -116,30 +116,14 @@ pub(super) fn event(
     deliver_at: Option<Timestamp>,
 ) -> Arc<Event> {
     let id = Text::from(format!("e{id}"));
+    let (source, event_type) = (Text::from("/publisher"), Text::from("Happened"));
+    let (topic, time) = (TopicName::parse("tasks").expect("legal"), Text::from("2026-01-01T00:00:00Z"));
     Arc::new(Event {
-        id: id.clone(),
-        source: Text::from("/publisher"),
-        event_type: Text::from("Happened"),
-        topic: TopicName::parse("tasks").expect("legal"),
-        correlation_id: id,
-        causation_id: None,
-        hops: 0,
-        subject: None,
-        time: Text::from("2026-01-01T00:00:00Z"),
-        kind: Kind::Event,
-        version: None,
-        to: None,
         partition_key: key.map(|key| Text::from(format!("k{key}"))),
         priority: Priority::ALL[usize::from(priority)],
         stream: stream.then(|| Text::from("s")),
-        expires_at: None,
         deliver_at,
-        data_schema: None,
-        content_type: None,
-        trace_parent: None,
-        trace_state: None,
-        extensions: Vec::new(),
-        data: None,
+        ..Event::new(id, source, event_type, topic, time)
     })
 }
 

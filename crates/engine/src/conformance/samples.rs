@@ -54,31 +54,8 @@ fn json(body: &str) -> Option<Data> {
 
 /// Returns an event that says no more than it must: it starts its own story, and has no data.
 pub fn plain_event(id: &str, topic_name: &str, event_type: &str) -> Event {
-    Event {
-        id: text(id),
-        source: text("/product-owner"),
-        event_type: text(event_type),
-        topic: topic(topic_name),
-        correlation_id: text(id),
-        causation_id: None,
-        hops: 0,
-        subject: None,
-        time: text("2026-11-18T11:06:40.123Z"),
-        kind: Kind::Event,
-        version: None,
-        to: None,
-        partition_key: None,
-        priority: Priority::Normal,
-        stream: None,
-        expires_at: None,
-        deliver_at: None,
-        data_schema: None,
-        content_type: None,
-        trace_parent: None,
-        trace_state: None,
-        extensions: Vec::new(),
-        data: None,
-    }
+    let time = text("2026-11-18T11:06:40.123Z");
+    Event::new(text(id), text("/product-owner"), text(event_type), topic(topic_name), time)
 }
 
 /// Returns an event with every field set.

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use cantus_core::agent::{Agent, AgentName, Origin};
 use cantus_core::command::{Answer, Command, Install, Outcome, Settle, Settled};
 use cantus_core::coordinator::Limits;
-use cantus_core::event::{Data, Event, Form, Kind, Payload, Priority};
+use cantus_core::event::{Data, Event, Form, Payload};
 use cantus_core::subscription::retry::{Class, Failure, Policy};
 use cantus_core::subscription::{Action, AfterDeadLetter, Order, Place, Subscription, SubscriptionId};
 use cantus_core::topic::{Pattern, Topic, TopicName};
@@ -55,30 +55,11 @@ pub(crate) fn answer(event_type: &str, to: &Event) -> Draft {
 
 /// An event of topic `tasks`.
 pub(crate) fn event(id: &str) -> Arc<Event> {
+    let (source, event_type) = (Text::from("/tests"), Text::from("TaskCreated"));
+    let (topic, time) = (TopicName::parse("tasks").expect("legal"), Text::from("2026-01-01T00:00:00Z"));
     Arc::new(Event {
-        id: Text::from(id),
-        source: Text::from("/tests"),
-        event_type: Text::from("TaskCreated"),
-        topic: TopicName::parse("tasks").expect("legal"),
-        correlation_id: Text::from(id),
-        causation_id: None,
-        hops: 0,
-        subject: None,
-        time: Text::from("2026-01-01T00:00:00Z"),
-        kind: Kind::Event,
-        version: None,
-        to: None,
-        partition_key: None,
-        priority: Priority::Normal,
-        stream: None,
-        expires_at: None,
-        deliver_at: None,
-        data_schema: None,
-        content_type: None,
-        trace_parent: None,
-        trace_state: None,
-        extensions: Vec::new(),
         data: Some(Data { form: Form::Json, bytes: Payload(Bytes::from_static(b"{\"n\":1}")) }),
+        ..Event::new(Text::from(id), source, event_type, topic, time)
     })
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use bytes::Bytes;
-use cantus_core::event::{Data, Event, Form, Kind, Payload, Priority};
+use cantus_core::event::{Data, Event, Form, Payload};
 use cantus_core::fact::{EventPublished, Fact, Recorded};
 use cantus_core::topic::TopicName;
 use cantus_core::{Position, Text, Timestamp};
@@ -83,30 +83,10 @@ struct Texts {
 
 fn published(position: u64, topic: &TopicName, texts: &Texts, data: &Bytes) -> Recorded {
     let id = Text::from(format!("evt_{position:026}"));
+    let (source, event_type) = (texts.source.clone(), texts.event_type.clone());
     let event = Event {
-        source: texts.source.clone(),
-        event_type: texts.event_type.clone(),
-        topic: topic.clone(),
-        correlation_id: id.clone(),
-        causation_id: None,
-        hops: 0,
-        subject: None,
-        time: texts.time.clone(),
-        kind: Kind::Event,
-        version: None,
-        to: None,
-        partition_key: None,
-        priority: Priority::Normal,
-        stream: None,
-        expires_at: None,
-        deliver_at: None,
-        data_schema: None,
-        content_type: None,
-        trace_parent: None,
-        trace_state: None,
-        extensions: Vec::new(),
         data: Some(Data { form: Form::Json, bytes: Payload(data.clone()) }),
-        id,
+        ..Event::new(id, source, event_type, topic.clone(), texts.time.clone())
     };
     let fact = Fact::from(EventPublished {
         event: Arc::new(event),

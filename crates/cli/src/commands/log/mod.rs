@@ -1,5 +1,6 @@
 //! `cantus log`: the log on disk, without a server.
 
+mod place;
 mod repair;
 mod verify;
 

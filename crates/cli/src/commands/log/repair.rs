@@ -1,6 +1,5 @@
 //! `cantus log repair`
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -9,7 +8,7 @@ use cantus_engine::local::{Options, Repaired, repair};
 use clap::Args;
 use serde_json::json;
 
-use super::verify::log_folder;
+use super::place::Place;
 use crate::context::Context;
 use crate::exit::Failure;
 
@@ -19,18 +18,8 @@ use crate::exit::Failure;
 /// run. Restoring a backup is better: look with cantus log verify what would be lost.
 #[derive(Debug, Args)]
 pub(crate) struct Repair {
-    /// The data folder, or the log in it; --data-dir unless given
-    #[arg(value_name = "FOLDER")]
-    folder: Option<PathBuf>,
-    /// The data folder
-    #[arg(
-        long,
-        value_name = "FOLDER",
-        env = "CANTUS_DATA_DIR",
-        hide_env_values = true,
-        default_value = ".cantus"
-    )]
-    data_dir: PathBuf,
+    #[command(flatten)]
+    place: Place,
     /// Accept the loss, and keep the damaged files aside
     #[arg(long, required = true)]
     quarantine: bool,
@@ -38,7 +27,7 @@ pub(crate) struct Repair {
 
 impl Repair {
     pub(crate) fn run(self, context: &Context) -> Result<()> {
-        let folder = log_folder(self.folder.as_ref().unwrap_or(&self.data_dir))?;
+        let folder = self.place.folder()?;
         let repaired = repair(&folder, Options::default(), Arc::new(codec::describe))
             .map_err(|error| Failure::failed(cantus_runtime::telemetry::chain(&error)))?;
         let told = json!({

@@ -1,7 +1,5 @@
 //! `cantus log verify`
 
-use std::path::{Path, PathBuf};
-
 use anyhow::{Context as _, Result};
 use cantus_api::error::ExitCode;
 use cantus_engine::codec;
@@ -10,6 +8,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 
+use super::place::Place;
 use crate::context::Context;
 use crate::exit::Failure;
 use crate::output::{Screen, Table, Tone};
@@ -19,23 +18,13 @@ use crate::output::{Screen, Table, Tone};
 /// Changes nothing, needs no server, and may run beside one. Exit code 1 when something is damaged.
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
-    /// The data folder, or the log in it; --data-dir unless given
-    #[arg(value_name = "FOLDER")]
-    folder: Option<PathBuf>,
-    /// The data folder
-    #[arg(
-        long,
-        value_name = "FOLDER",
-        env = "CANTUS_DATA_DIR",
-        hide_env_values = true,
-        default_value = ".cantus"
-    )]
-    data_dir: PathBuf,
+    #[command(flatten)]
+    place: Place,
 }
 
 impl Verify {
     pub(crate) fn run(self, context: &Context) -> Result<()> {
-        let folder = log_folder(self.folder.as_ref().unwrap_or(&self.data_dir))?;
+        let folder = self.place.folder()?;
         let progress = progress(context.screen.verbosity() >= 0);
         let report = verify(&RealDisk, &folder, &codec::describe, &mut |done, total| {
             progress.set_length(total);
@@ -50,19 +39,6 @@ impl Verify {
         match report.is_healthy() {
             true => Ok(()),
             false => Err(Failure::said(ExitCode::Failed).into()),
-        }
-    }
-}
-
-/// Returns the folder of the log: `FOLDER/log` if there is one, else the folder itself.
-pub(super) fn log_folder(folder: &Path) -> Result<PathBuf> {
-    let below = folder.join("log");
-    match (below.is_dir(), folder.is_dir()) {
-        (true, _) => Ok(below),
-        (false, true) => Ok(folder.to_owned()),
-        (false, false) => {
-            let hint = "name the folder that `cantus dev` or `cantus serve` keeps its state in";
-            Err(Failure::not_found(format!("there is no folder {}", folder.display())).hint(hint).into())
         }
     }
 }
@@ -144,18 +120,4 @@ fn text(report: &Report, screen: &Screen) -> String {
         "{verdict}: {} frames, {} records, up to position {}\n",
         report.frames, report.records, report.end
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_log_is_found_in_the_data_folder_or_named_itself() {
-        let folder = tempfile::tempdir().unwrap();
-        assert_eq!(log_folder(folder.path()).unwrap(), folder.path());
-        std::fs::create_dir(folder.path().join("log")).unwrap();
-        assert_eq!(log_folder(folder.path()).unwrap(), folder.path().join("log"));
-        assert!(log_folder(&folder.path().join("nothing")).is_err());
-    }
 }
