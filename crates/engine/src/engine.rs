@@ -14,13 +14,19 @@ use crate::room::Room;
 
 /// What makes facts durable.
 pub trait Engine: Send {
-    /// Appends facts behind all others, as one unit: after a crash all of them are there or none. They are written
-    /// when this returns, and durable after [`Engine::sync`].
+    /// Appends facts behind all others, as one unit: after a crash all of them are there or none. They are durable after
+    /// [`Engine::sync`].
     ///
     /// # Errors
     /// After [`AppendError::Refused`] and [`AppendError::NoRoom`] nothing was written. Any other error is final: whether the
     /// facts survive is unknown until the next start.
     fn append(&mut self, at: Timestamp, facts: &[Recorded]) -> Result<(), AppendError>;
+
+    /// Sees to it that what was appended outlives this process, though not the machine.
+    ///
+    /// # Errors
+    /// Any error is final.
+    fn write_out(&mut self) -> Result<(), AppendError>;
 
     /// Makes durable what was appended; returns up to where everything is.
     ///

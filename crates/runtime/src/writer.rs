@@ -60,6 +60,11 @@ impl Batch {
             && self.reads.is_empty()
     }
 
+    /// Tells whether somebody acts on it before it is durable.
+    fn leaves_written(&self) -> bool {
+        !self.after_write.is_empty() || !self.leases.is_empty()
+    }
+
     /// Tells everybody who waits for it that the log failed.
     fn fail(self) {
         for (reply, _) in self.answers.into_iter().chain(self.leases) {
@@ -276,6 +281,13 @@ impl Writer {
         let awaited = idle_sync || batches.iter().any(Batch::is_awaited);
         for batch in &batches {
             if let Err(error) = self.append_one(batch) {
+                self.fail_with(&error, batches);
+                return None;
+            }
+        }
+        if batches.iter().any(Batch::leaves_written) {
+            let written = self.engine.lock().unwrap_or_else(PoisonError::into_inner).write_out();
+            if let Err(error) = written {
                 self.fail_with(&error, batches);
                 return None;
             }

@@ -63,6 +63,11 @@ pub trait DiskFile: Debug + Send + Sync {
     fn pread_device(&self, offset: u64, buffer: &mut [u8]) -> io::Result<Option<usize>>;
     /// Writes at most `bytes.len()` bytes at `offset` and returns how many.
     fn pwrite(&self, offset: u64, bytes: &[u8]) -> io::Result<usize>;
+    /// Writes past the page cache; `None` where that can not be done with these bytes at this
+    /// place: then nothing was written. Durable after [`DiskFile::fdatasync`], as all bytes written.
+    fn pwrite_device(&self, offset: u64, bytes: &[u8]) -> io::Result<Option<usize>>;
+    /// Says that nothing more will be written past the page cache.
+    fn end_device_writes(&self) {}
     /// Makes every byte written so far, and the length of the file, durable.
     fn fdatasync(&self) -> io::Result<()>;
     /// Returns the length of the file in bytes.
@@ -109,6 +114,21 @@ pub(crate) fn write_all(file: &dyn DiskFile, offset: u64, bytes: &[u8]) -> io::R
         match file.pwrite(offset + written as u64, &bytes[written..]) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
             Ok(count) => written += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// As [`write_all`], past the page cache as far as that can be done.
+pub(crate) fn write_all_device(file: &dyn DiskFile, offset: u64, bytes: &[u8]) -> io::Result<()> {
+    let mut written = 0;
+    while written < bytes.len() {
+        match file.pwrite_device(offset + written as u64, &bytes[written..]) {
+            Ok(None) => return write_all(file, offset + written as u64, &bytes[written..]),
+            Ok(Some(0)) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(Some(count)) => written += count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
@@ -173,6 +193,13 @@ mod tests {
             Ok(part.len())
         }
 
+        fn pwrite_device(&self, offset: u64, bytes: &[u8]) -> io::Result<Option<usize>> {
+            match bytes.len() {
+                0..8 => Ok(None),
+                _ => self.pwrite(offset, bytes).map(Some),
+            }
+        }
+
         fn fdatasync(&self) -> io::Result<()> {
             Ok(())
         }
@@ -191,5 +218,8 @@ mod tests {
         assert_eq!(&buffer[..20], b"\0\0all of these bytes");
         assert_eq!(read_full_device(&file, 6, &mut buffer[..4]).unwrap(), Some(4));
         assert_eq!(&buffer[..4], b"of t");
+        write_all_device(&file, 2, b"none of them is as before").unwrap();
+        assert_eq!(read_full(&file, 0, &mut buffer).unwrap(), 27);
+        assert_eq!(&buffer[..27], b"\0\0none of them is as before");
     }
 }

@@ -1,6 +1,5 @@
 //! The writer. There is one per directory; it writes frames, syncs them, and goes from segment to segment.
 
-use std::io;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -12,6 +11,7 @@ use super::housekeeper::Housekeeper;
 use super::index::{About, Identity, Index, MemoryIndex};
 use super::keeper::Keeper;
 use super::options::Options;
+use super::outgoing::{Before, Outgoing};
 use super::prepare;
 use super::reader::Reader;
 use super::recovery::{self, Recovered};
@@ -21,7 +21,8 @@ use super::shared::Shared;
 /// The local commit log of one directory: the single writer.
 ///
 /// ```text
-/// write → frame is in the file, not durable → sync → durable: answers and effects may leave, readers see it
+/// write → frame has its place → write_out → it outlives the process
+///                             → sync → durable: answers and effects may leave, readers see it
 /// ```
 /// The first write or sync that fails stops the log for good ([`AppendError::Poisoned`]); the process should exit.
 #[derive(Debug)]
@@ -60,9 +61,11 @@ pub(crate) struct Active {
     /// Below this byte everything is durable.
     pub(crate) durable_offset: u64,
     pub(crate) has_records: bool,
+    /// The frames that are not in the file yet.
+    pub(crate) outgoing: Outgoing,
 }
 
-/// What [`Log::write`] has put into the file; not durable yet.
+/// What [`Log::write`] has taken; not durable yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Written {
     /// The position the frame begins at.
@@ -95,8 +98,8 @@ impl Log {
         recovery::open(dir, options, describe)
     }
 
-    /// Writes a frame behind the last one. Once this has returned, the bytes are in the file; they are durable after
-    /// [`Log::sync`]. The builder may be begun anew afterwards.
+    /// Writes a frame behind the last one. It has its place once this has returned, and is durable after [`Log::sync`]; it may
+    /// wait in memory until then, or until [`Log::write_out`]. The builder may be begun anew afterwards.
     ///
     /// # Errors
     /// [`AppendError::Frame`], [`AppendError::LogTime`], [`AppendError::Full`] and [`AppendError::NoSegment`] are definite:
@@ -123,15 +126,32 @@ impl Log {
     pub fn sync(&mut self) -> Result<Durable, AppendError> {
         self.check_alive()?;
         if self.unsynced {
+            self.write_before(Before::Sync)?;
             let segment = self.active.segment.clone();
             if let Err(error) = segment.file.fdatasync().doing("syncing", &segment.path) {
                 return Err(self.poison(error));
             }
+            self.active.outgoing.synced();
             self.unsynced = false;
             self.active.durable_offset = self.active.offset;
             self.shared.set_durable(self.next_position - 1);
         }
         Ok(Durable { position: self.shared.durable() })
+    }
+
+    /// Hands everything written so far to the operating system: from now on it outlives this process, though not the machine.
+    ///
+    /// # Errors
+    /// As [`Log::sync`].
+    pub fn write_out(&mut self) -> Result<(), AppendError> {
+        self.check_alive()?;
+        self.write_before(Before::Use)
+    }
+
+    fn write_before(&mut self, before: Before) -> Result<(), AppendError> {
+        let segment = self.active.segment.clone();
+        let written = self.active.outgoing.write(&*segment.file, self.active.prepared, before);
+        written.doing("writing", &segment.path).map_err(|error| self.poison(error))
     }
 
     /// When idle: writes and syncs a frame without records that says how far the log is durable, so that later damage to the
@@ -253,14 +273,12 @@ impl Log {
     }
 
     fn append(&mut self, frame: &mut FrameBuilder) -> Result<Written, AppendError> {
-        let segment = self.active.segment.clone();
         let (header, bytes) = frame.seal(self.seal_at(self.active.offset));
-        if let Err(error) =
-            write_frame(&*segment.file, self.active.offset, bytes).doing("writing", &segment.path)
-        {
-            return Err(self.poison(error));
-        }
+        let is_much = self.active.outgoing.push(bytes);
         let bytes = bytes.len() as u64;
+        if is_much {
+            self.write_before(Before::Sync)?;
+        }
         let read = || {
             let layout =
                 Layout::read(header, frame.sealed()).expect("the builder writes what the decoder reads");
@@ -363,6 +381,7 @@ impl Log {
         let installed = install(&*self.shared.disk, &self.shared.dir, file, header)
             .map_err(|error| self.poison(error))?;
         let sealed = std::mem::replace(&mut self.active, installed);
+        sealed.segment.file.end_device_writes();
         self.shared.push(self.active.segment.clone());
         let identity = Identity {
             log_id: self.shared.log_id,
@@ -375,16 +394,13 @@ impl Log {
     }
 }
 
-/// Writes a frame, and zeros over the rest of a mark it ends in: half a mark would look like a torn tail.
-fn write_frame(file: &dyn DiskFile, offset: u64, frame: &[u8]) -> io::Result<()> {
-    write_all(file, offset, frame)?;
-    let end = offset + frame.len() as u64;
-    let into_mark = end % MARK_PLACES;
-    if into_mark == 0 || into_mark >= MARK_BYTES {
-        return Ok(());
+impl Drop for Log {
+    fn drop(&mut self) {
+        // What was written and not synced is promised to nobody, but whoever ends in order loses nothing.
+        if let Err(error) = self.write_out() {
+            tracing::warn!(%error, "what was not synced is not in the file");
+        }
     }
-    let rest = (MARK_BYTES - into_mark).min(file.len()?.saturating_sub(end));
-    write_all(file, end, &[0; MARK_BYTES as usize][..rest as usize])
 }
 
 /// Turns the spare into the segment to write to.
@@ -420,6 +436,7 @@ pub(crate) fn install(
         prepared: header.prepared_bytes,
         durable_offset: HEADER_BLOCK,
         has_records: false,
+        outgoing: Outgoing::at_block(HEADER_BLOCK),
     })
 }
 

@@ -29,6 +29,7 @@ mod log;
 pub mod model_disk;
 mod newest;
 mod options;
+mod outgoing;
 mod prepare;
 #[cfg(feature = "model-disk")]
 pub mod probe;

@@ -9,6 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::disk::{Access, Disk, DiskFile, Guard, Locked};
 
 const SECTOR: usize = 512;
+/// What is written past the page cache begins and ends at multiples of it.
+const BLOCK: u64 = 4096;
 
 /// A model of a disk. Clones are the same disk.
 #[derive(Debug, Clone)]
@@ -25,7 +27,7 @@ pub struct Faults {
     pub failing_sync: Option<u64>,
     /// How many bytes fit.
     pub bytes_max: Option<u64>,
-    /// Reads past the page cache are not supported.
+    /// Reads and writes past the page cache are not supported.
     pub no_device_reads: bool,
     /// The disk lies: it says that bytes of files are safe, and they are not. Out of promise; a simulation that does not
     /// notice is worth nothing.
@@ -390,6 +392,14 @@ impl DiskFile for ModelFile {
             content.dirty.extend(offset as usize / SECTOR..=(end - 1) / SECTOR);
         }
         Ok(bytes.len())
+    }
+
+    fn pwrite_device(&self, offset: u64, bytes: &[u8]) -> io::Result<Option<usize>> {
+        if self.disk.world().faults.no_device_reads || offset % BLOCK != 0 || bytes.len() as u64 % BLOCK != 0 {
+            return Ok(None);
+        }
+        // Until the next sync the device may have any of its sectors, as of all writes.
+        self.pwrite(offset, bytes).map(Some)
     }
 
     fn fdatasync(&self) -> io::Result<()> {

@@ -4,13 +4,17 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::disk::{Access, Disk, DiskFile, write_all};
+use super::disk::{Access, Disk, DiskFile, write_all, write_all_device};
 use super::error::{DiskError, Doing};
 use super::segment::{SegmentHeader, name};
 
 /// How much is written between two syncs: a larger flush would hold up the log's own syncs on the same device.
 const STEP: usize = 1024 * 1024;
-static ZEROS: [u8; STEP] = [0; STEP];
+static ZEROS: Zeros = Zeros([0; STEP]);
+
+/// Aligned as writes past the page cache need it.
+#[repr(align(4096))]
+struct Zeros([u8; STEP]);
 
 /// A prepared file: every block written, no frame of the coming generation in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,12 +24,13 @@ pub(crate) struct Spare {
     pub(crate) recycled: bool,
 }
 
-/// Writes zeros over a range of a file, a step at a time.
+/// Writes zeros over a range of a file, a step at a time, and not into the page cache: that would cost more than all that is done
+/// with an event later.
 pub(crate) fn write_zeros(file: &dyn DiskFile, start: u64, end: u64) -> io::Result<()> {
     let mut at = start;
     while at < end {
         let step = ((end - at) as usize).min(STEP);
-        write_all(file, at, &ZEROS[..step])?;
+        write_all_device(file, at, &ZEROS.0[..step])?;
         if end - start > STEP as u64 {
             file.fdatasync()?;
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::damage::{Cause, Damage, Lost};
-use super::disk::{is_unreadable, read_full};
+use super::disk::{is_unreadable, read_full, read_full_device};
 use super::error::{DiskError, ReadError};
 use super::frame::{FRAME_BYTES_LIMIT, Frame, Item};
 use super::index::{Covers, Key, Summary};
@@ -194,12 +194,25 @@ pub(crate) fn verify(
 ) -> Result<Frame, ReadError> {
     let cause = match summary.covers {
         Covers::Gap(cause) => cause,
-        Covers::Frame => match Frame::verify(bytes, segment.seed, u64::from(summary.offset)) {
-            Ok(frame) if frame.first_position() == summary.first_position => return Ok(frame),
-            _ => Cause::Frame,
+        Covers::Frame => match frame_of(bytes, segment, summary).or_else(|| from_device(segment, summary)) {
+            Some(frame) => return Ok(frame),
+            None => Cause::Frame,
         },
     };
     Err(gap(shared, segment, summary, cause))
+}
+
+fn frame_of(bytes: Bytes, segment: &Segment, summary: &Summary) -> Option<Frame> {
+    let frame = Frame::verify(bytes, segment.seed, u64::from(summary.offset)).ok()?;
+    (frame.first_position() == summary.first_position).then_some(frame)
+}
+
+/// Frames go to the device past the page cache, which not every file system keeps true to it.
+fn from_device(segment: &Segment, summary: &Summary) -> Option<Frame> {
+    let mut buffer = vec![0; (summary.length as usize).min(FRAME_BYTES_LIMIT)];
+    let count = read_full_device(&*segment.file, u64::from(summary.offset), &mut buffer).ok()??;
+    buffer.truncate(count);
+    frame_of(Bytes::from(buffer), segment, summary)
 }
 
 /// What a failed read means: bytes the device has lost are a gap, anything else is an error of its own.

@@ -4,11 +4,11 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use super::disk::{Access, Disk, DiskFile, Guard, Locked};
 
-/// Direct reads need their place, length and memory aligned to the device's blocks; 4096 fits every device in use.
+/// Reads and writes past the page cache need their place, length and memory aligned to the device's blocks; 4096 fits every device in use.
 const ALIGNMENT: usize = 4096;
 
 /// The directories of locks that are held, with handles of theirs: a log goes on when no more files can be opened.
@@ -38,12 +38,12 @@ impl Disk for RealDisk {
 
     fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path)?;
-        Ok(Arc::new(RealFile::new(file, path)))
+        Ok(Arc::new(RealFile::new(file, path, Access::ReadWrite)))
     }
 
     fn open(&self, path: &Path, access: Access) -> io::Result<Arc<dyn DiskFile>> {
         let file = OpenOptions::new().read(true).write(access == Access::ReadWrite).open(path)?;
-        Ok(Arc::new(RealFile::new(file, path)))
+        Ok(Arc::new(RealFile::new(file, path, access)))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -133,20 +133,41 @@ impl Guard for LockFile {}
 struct RealFile {
     file: File,
     path: PathBuf,
+    /// A second handle that reads past the page cache; of files opened for reading only, which nobody renames.
     device: OnceLock<Option<File>>,
+    /// A second handle that writes past it, and reads.
+    device_writes: RwLock<Option<Arc<File>>>,
     aligned: Mutex<Vec<u8>>,
 }
 
 impl RealFile {
-    fn new(file: File, path: &Path) -> Self {
-        Self { file, path: path.to_owned(), device: OnceLock::new(), aligned: Mutex::new(Vec::new()) }
+    fn new(file: File, path: &Path, access: Access) -> Self {
+        let (device, device_writes) = match access {
+            Access::Read => (OnceLock::new(), None),
+            // At once: it may have another name later.
+            Access::ReadWrite => (OnceLock::from(None), open_device(path, access)),
+        };
+        let device_writes = RwLock::new(device_writes.map(Arc::new));
+        Self { file, path: path.to_owned(), device, device_writes, aligned: Mutex::new(Vec::new()) }
     }
 
-    /// A second handle that reads past the page cache. It is opened by name, so it is asked for before any rename.
-    fn device(&self) -> Option<&File> {
-        let open = || OpenOptions::new().read(true).custom_flags(direct_flag()?).open(&self.path).ok();
-        self.device.get_or_init(open).as_ref()
+    fn device_writes(&self) -> Option<Arc<File>> {
+        self.device_writes.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
+
+    /// Reads at an aligned place, past the page cache; `None` where that is not possible.
+    fn read_device(&self, offset: u64, buffer: &mut [u8]) -> Option<io::Result<usize>> {
+        if let Some(device) = self.device_writes() {
+            return Some(device.read_at(buffer, offset));
+        }
+        let device = self.device.get_or_init(|| open_device(&self.path, Access::Read)).as_ref()?;
+        Some(device.read_at(buffer, offset))
+    }
+}
+
+fn open_device(path: &Path, access: Access) -> Option<File> {
+    let writes = access == Access::ReadWrite;
+    OpenOptions::new().read(true).write(writes).custom_flags(direct_flag()?).open(path).ok()
 }
 
 #[cfg(target_os = "linux")]
@@ -165,22 +186,42 @@ impl DiskFile for RealFile {
     }
 
     fn pread_device(&self, offset: u64, buffer: &mut [u8]) -> io::Result<Option<usize>> {
-        let Some(device) = self.device() else { return Ok(None) };
         let lead = (offset % ALIGNMENT as u64) as usize;
         let length = (lead + buffer.len()).next_multiple_of(ALIGNMENT);
         let mut scratch = self.aligned.lock().unwrap_or_else(PoisonError::into_inner);
         scratch.resize(length + ALIGNMENT, 0);
         let start = scratch.as_ptr().align_offset(ALIGNMENT);
         let Some(aligned) = scratch.get_mut(start..start + length) else { return Ok(None) };
-        match device.read_at(aligned, offset - lead as u64) {
-            Ok(count) => {
+        match self.read_device(offset - lead as u64, aligned) {
+            None => Ok(None),
+            Some(Ok(count)) => {
                 let there = count.saturating_sub(lead).min(buffer.len());
                 buffer[..there].copy_from_slice(&aligned[lead..lead + there]);
                 Ok(Some(there))
             }
-            Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(None),
+            Some(Err(error)) if error.kind() == io::ErrorKind::InvalidInput => Ok(None),
+            Some(Err(error)) => Err(error),
+        }
+    }
+
+    fn pwrite_device(&self, offset: u64, bytes: &[u8]) -> io::Result<Option<usize>> {
+        let is_aligned = offset % ALIGNMENT as u64 == 0
+            && bytes.len() % ALIGNMENT == 0
+            && bytes.as_ptr().align_offset(ALIGNMENT) == 0;
+        let Some(device) = self.device_writes().filter(|_| is_aligned) else { return Ok(None) };
+        match device.write_at(bytes, offset) {
+            Ok(count) => Ok(Some(count)),
+            // This file system wants it otherwise, or not at all.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                self.end_device_writes();
+                Ok(None)
+            }
             Err(error) => Err(error),
         }
+    }
+
+    fn end_device_writes(&self) {
+        *self.device_writes.write().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     fn pwrite(&self, offset: u64, bytes: &[u8]) -> io::Result<usize> {

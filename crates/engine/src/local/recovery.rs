@@ -23,6 +23,7 @@ use super::keeper::Keeper;
 use super::log::{Active, Log, Space, install};
 use super::newest::{Newest, add, start_of, walk};
 use super::options::Options;
+use super::outgoing::Outgoing;
 use super::prepare;
 use super::scan::{Ground, ScanError, Sealed, scan};
 use super::segment::{self, HEADER_BLOCK, Segment, SegmentHeader, name};
@@ -318,6 +319,7 @@ impl Opening {
         )?;
         let totals = newest.index.totals();
         let index = Arc::new(RwLock::new(newest.index));
+        let outgoing = Outgoing::at(&*found.file, totals.end_offset).doing("reading", &found.path)?;
         let segment = Segment::new(
             found.path,
             found.header,
@@ -334,6 +336,7 @@ impl Opening {
             prepared: found.file_bytes,
             durable_offset: totals.end_offset,
             has_records: totals.records > 0,
+            outgoing,
         };
         Ok((active, Some(totals), cut, newest.scanned.marked))
     }

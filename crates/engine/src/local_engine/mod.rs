@@ -127,6 +127,10 @@ impl Engine for LocalEngine {
         Ok(())
     }
 
+    fn write_out(&mut self) -> Result<(), AppendError> {
+        self.log.write_out().map_err(append_error)
+    }
+
     fn sync(&mut self) -> Result<Position, AppendError> {
         self.log.sync().map(|durable| Position(durable.position)).map_err(append_error)
     }

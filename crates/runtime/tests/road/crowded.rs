@@ -103,6 +103,16 @@ struct CrowdedFile {
     state: Arc<State>,
 }
 
+impl CrowdedFile {
+    /// A write that makes the file longer needs room.
+    fn check(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        match offset + bytes.len() as u64 > self.file.len()? {
+            true => self.state.check(),
+            false => Ok(()),
+        }
+    }
+}
+
 impl DiskFile for CrowdedFile {
     fn pread(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
         self.file.pread(offset, buffer)
@@ -113,10 +123,17 @@ impl DiskFile for CrowdedFile {
     }
 
     fn pwrite(&self, offset: u64, bytes: &[u8]) -> io::Result<usize> {
-        if offset + bytes.len() as u64 > self.file.len()? {
-            self.state.check()?;
-        }
+        self.check(offset, bytes)?;
         self.file.pwrite(offset, bytes)
+    }
+
+    fn pwrite_device(&self, offset: u64, bytes: &[u8]) -> io::Result<Option<usize>> {
+        self.check(offset, bytes)?;
+        self.file.pwrite_device(offset, bytes)
+    }
+
+    fn end_device_writes(&self) {
+        self.file.end_device_writes();
     }
 
     fn fdatasync(&self) -> io::Result<()> {

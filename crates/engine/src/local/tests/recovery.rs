@@ -539,6 +539,7 @@ fn verify_counts_everything_and_changes_nothing() {
     append_numbered(&mut log, 60, 1000);
     log.mark().unwrap();
     write(&mut log, &[b"unsynced"]).unwrap();
+    log.write_out().unwrap();
     let operations = disk.operations();
     let mut steps = Vec::new();
     let report =
