@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use cantus_core::agent::AgentName;
@@ -18,6 +18,8 @@ use crate::admission::{Admission, Draft};
 use crate::clock::Clock;
 use crate::housekeeping::{Bell, Mask, Report, Status};
 use crate::mailbox::{Full, Item, Mailbox};
+use crate::seat::{Asking, Seat};
+use crate::turn::Turn;
 
 /// Why something asked was not done.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -104,6 +106,7 @@ pub struct AuditedCall {
 
 pub(crate) struct Shared {
     pub(crate) mailbox: Mailbox,
+    pub(crate) seat: Seat,
     pub(crate) admission: Admission,
     pub(crate) reader: Arc<dyn Reader>,
     pub(crate) durable: watch::Receiver<Position>,
@@ -153,11 +156,22 @@ impl Handle {
     /// # Errors
     /// When it is refused, the server has too much to do or stops, or the log fails.
     pub async fn submit(&self, command: Command) -> Result<Answer, Failed> {
-        self.send(command)?.await.unwrap_or(Err(Failed::Stopping))
+        let asking = self.shared.seat.ask();
+        self.send_as(command, Some(&asking))?.await.unwrap_or(Err(Failed::Stopping))
     }
 
     /// Puts a command into the mailbox. Its answer comes once everything it rests on is durable.
+    #[cfg(feature = "simulation")]
     pub(crate) fn send(&self, command: Command) -> Result<oneshot::Receiver<Result<Answer, Failed>>, Failed> {
+        self.send_as(command, None)
+    }
+
+    /// As [`Handle::send`]; who asks alone takes the turn.
+    fn send_as(
+        &self,
+        command: Command,
+        asking: Option<&Asking<'_>>,
+    ) -> Result<oneshot::Receiver<Result<Answer, Failed>>, Failed> {
         if self.shared.space_low.load(Ordering::Relaxed) && matches!(command, Command::Publish(_)) {
             return Err(Failed::StorageFull);
         }
@@ -171,12 +185,29 @@ impl Handle {
                 | Command::EndPause { .. }
         );
         let item = Item::Command(Box::new(self.audited(command)), Some(reply));
-        if urgent {
-            self.shared.mailbox.outcome(item)?;
-        } else {
-            self.shared.mailbox.request(item, weight)?;
+        let mailbox = &self.shared.mailbox;
+        match asking.and_then(|asking| self.shared.seat.free(asking)) {
+            None if urgent => mailbox.outcome(item)?,
+            None => mailbox.request(item, weight)?,
+            Some(seat) => {
+                match urgent {
+                    true => mailbox.add_outcome(item)?,
+                    false => mailbox.add_request(item, weight)?,
+                }
+                tokio::task::block_in_place(move || self.take_turn(seat));
+            }
         }
         Ok(answer)
+    }
+
+    /// Takes the turn where whoever asks stands, and sees to it that its thread wakes when there is more to do.
+    fn take_turn(&self, mut seat: MutexGuard<'_, Option<Turn>>) {
+        let Some(turn) = seat.as_mut() else { return };
+        turn.take();
+        let patience = turn.patience();
+        drop(seat);
+        let mailbox = &self.shared.mailbox;
+        mailbox.wake_within(if mailbox.is_empty() { patience } else { Duration::ZERO });
     }
 
     /// Hands in several answers of workers at once: one message, one sync, and an answer to each in their order.

@@ -18,6 +18,7 @@ pub mod housekeeping;
 mod mailbox;
 pub mod observe;
 mod recovery;
+mod seat;
 #[cfg(feature = "simulation")]
 pub mod simulation;
 mod start;

@@ -75,6 +75,10 @@ struct Queues {
     closing: bool,
     /// Requests are refused, outcomes are taken.
     draining: bool,
+    /// When the turn's thread wakes by itself; None while it does not sleep.
+    wakes_at: Option<Instant>,
+    /// It should wake now.
+    woken: bool,
 }
 
 /// Why the mailbox takes nothing.
@@ -105,6 +109,13 @@ impl Mailbox {
 
     /// Adds a request that weighs so many bytes.
     pub(crate) fn request(&self, item: Item, weight: usize) -> Result<(), Full> {
+        self.add_request(item, weight)?;
+        self.came.notify_one();
+        Ok(())
+    }
+
+    /// Adds a request. Whoever calls takes it as well.
+    pub(crate) fn add_request(&self, item: Item, weight: usize) -> Result<(), Full> {
         let mut queues = self.lock();
         if queues.closing || queues.draining {
             return Err(Full::Closing);
@@ -114,13 +125,18 @@ impl Mailbox {
         }
         queues.bytes += weight;
         queues.requests.push_back((item, weight));
-        drop(queues);
-        self.came.notify_one();
         Ok(())
     }
 
     /// Adds an outcome or a look at what is true.
     pub(crate) fn outcome(&self, item: Item) -> Result<(), Full> {
+        self.add_outcome(item)?;
+        self.came.notify_one();
+        Ok(())
+    }
+
+    /// Adds an outcome. Whoever calls takes it as well.
+    pub(crate) fn add_outcome(&self, item: Item) -> Result<(), Full> {
         let mut queues = self.lock();
         if queues.closing {
             return Err(Full::Closing);
@@ -130,8 +146,6 @@ impl Mailbox {
         }
         queues.outcomes_count += item.outcomes();
         queues.outcomes.push_back(item);
-        drop(queues);
-        self.came.notify_one();
         Ok(())
     }
 
@@ -151,22 +165,39 @@ impl Mailbox {
         Ok(())
     }
 
-    /// Takes what waits, outcomes first; waits for something until `due` comes.
-    pub(crate) fn take(&self, due: Option<Duration>) -> Taken {
-        let deadline = due.map(|due| Instant::now() + due);
+    /// Says how long the turn's thread will sleep at most. To be said by whoever has the turn, which tells how long that is.
+    pub(crate) fn will_sleep(&self, patience: Duration) {
+        self.lock().wakes_at = Some(Instant::now() + patience);
+    }
+
+    /// Waits until something is there to take, or for as long as was said.
+    pub(crate) fn wait(&self) {
         let mut queues = self.lock();
-        while queues.outcomes.is_empty() && queues.requests.is_empty() && !queues.closing {
-            match deadline {
-                None => queues = self.came.wait(queues).unwrap_or_else(PoisonError::into_inner),
-                Some(deadline) => {
-                    let left = deadline.saturating_duration_since(Instant::now());
-                    if left.is_zero() {
-                        break;
-                    }
-                    queues = self.came.wait_timeout(queues, left).unwrap_or_else(PoisonError::into_inner).0;
-                }
+        let deadline = queues.wakes_at.unwrap_or_else(Instant::now);
+        while queues.outcomes.is_empty() && queues.requests.is_empty() && !queues.closing && !queues.woken {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
             }
+            queues = self.came.wait_timeout(queues, left).unwrap_or_else(PoisonError::into_inner).0;
         }
+        queues.wakes_at = None;
+        queues.woken = false;
+    }
+
+    /// Wakes the turn's thread if it sleeps for longer than this.
+    pub(crate) fn wake_within(&self, patience: Duration) {
+        let mut queues = self.lock();
+        if queues.wakes_at.is_some_and(|wakes_at| wakes_at > Instant::now() + patience) {
+            queues.woken = true;
+            drop(queues);
+            self.came.notify_one();
+        }
+    }
+
+    /// Takes what waits, outcomes first.
+    pub(crate) fn take(&self) -> Taken {
+        let mut queues = self.lock();
         let mut items = Vec::new();
         let mut outcomes = 0;
         while outcomes < TURN_ITEMS_MAX {

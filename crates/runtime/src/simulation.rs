@@ -209,7 +209,7 @@ impl Node {
         if self.writer.is_full() {
             return false;
         }
-        let taken = self.handle.shared.mailbox.take(Some(Duration::ZERO));
+        let taken = self.handle.shared.mailbox.take();
         let empty = taken.empty;
         let batch = self.turn.decide(taken);
         self.writer.hand_over(batch, alone && empty);
@@ -369,7 +369,7 @@ impl Node {
         self.handle.shared.mailbox.close();
         loop {
             while self.writer.is_full() && self.writer.step() {}
-            let taken = self.handle.shared.mailbox.take(Some(Duration::ZERO));
+            let taken = self.handle.shared.mailbox.take();
             let empty = taken.empty;
             let batch = self.turn.decide(taken);
             self.writer.hand_over(batch, empty);

@@ -31,6 +31,7 @@ use crate::housekeeping::{self, Bell, Keeper, Mask, Masked, Status};
 use crate::mailbox::Mailbox;
 use crate::observe::Observer;
 use crate::recovery::{self, Recovered, RecoveryError};
+use crate::seat::Seat;
 use crate::telemetry;
 use crate::turn::{Surroundings, Turn};
 use crate::writer::{Outlet, Patience, Writer};
@@ -180,6 +181,7 @@ impl Made {
         let mask = Arc::new(Mask::of(&coordinator.state));
         let shared = Arc::new(Shared {
             mailbox: Mailbox::new(),
+            seat: Seat::default(),
             admission: Admission::new(&coordinator.state),
             reader: Arc::new(Masked::new(engine.reader(), mask.clone())),
             durable: durable_seen,
@@ -292,7 +294,11 @@ impl Runtime {
         // Before the first turn, which may start attempts of its own: those are in the log and not in what was owed.
         outside.workers.end_unknown(&attempts).await;
         let turn = Turn::new(coordinator, shared.clone(), writer, checkpoint, Surroundings::default());
-        runtime.spawn("cantus-turn", move || turn.run())?;
+        shared.seat.set(turn);
+        runtime.spawn("cantus-turn", {
+            let shared = shared.clone();
+            move || Turn::run(&shared)
+        })?;
         let start = Start { version: Text::from(config.version), wall: shared.clock.wall() };
         let started = runtime.handle.submit(Command::Start(start)).await;
         started.map_err(|failed| StartError::Start(failed.to_string()))?;

@@ -121,18 +121,29 @@ impl Turn {
     }
 
     /// The turn thread.
-    pub(crate) fn run(mut self) {
-        loop {
-            let taken = self.shared.mailbox.take(Some(self.patience()));
-            let (empty, last) = (taken.empty, taken.closing && taken.empty);
-            let batch = self.decide(taken);
-            self.writer.hand_over(batch, empty && self.shared.mailbox.is_empty());
-            self.checkpoint_step();
-            if last {
-                break;
+    pub(crate) fn run(shared: &Shared) {
+        let mut last = false;
+        while !last {
+            let sleeps = shared.seat.with(|turn| shared.mailbox.will_sleep(turn.patience()));
+            if sleeps.is_none() {
+                return;
             }
+            shared.mailbox.wait();
+            last = shared.seat.with(Turn::take).unwrap_or(true);
         }
-        self.close();
+        if let Some(turn) = shared.seat.end() {
+            turn.close();
+        }
+    }
+
+    /// Takes what waits and does it. Returns true when it was the last turn.
+    pub(crate) fn take(&mut self) -> bool {
+        let taken = self.shared.mailbox.take();
+        let (empty, last) = (taken.empty, taken.closing && taken.empty);
+        let batch = self.decide(taken);
+        self.writer.hand_over(batch, empty && self.shared.mailbox.is_empty());
+        self.checkpoint_step();
+        last
     }
 
     /// One turn: steps what was taken, fires what is due, gives out what may go. Returns what it led to.
@@ -268,7 +279,7 @@ impl Turn {
 
     /// A fact could not be applied: nothing that was decided since is let out, and the process ends. The next start
     /// rebuilds the state from the log.
-    fn broken(&self, reason: &str) -> ! {
+    pub(crate) fn broken(&self, reason: &str) -> ! {
         tracing::error!(reason, "state and log contradict each other; the process ends");
         (self.surroundings.die)(reason)
     }

@@ -395,7 +395,8 @@ impl DiskFile for ModelFile {
     }
 
     fn pwrite_device(&self, offset: u64, bytes: &[u8]) -> io::Result<Option<usize>> {
-        if self.disk.world().faults.no_device_reads || offset % BLOCK != 0 || bytes.len() as u64 % BLOCK != 0 {
+        let is_aligned = offset.is_multiple_of(BLOCK) && (bytes.len() as u64).is_multiple_of(BLOCK);
+        if self.disk.world().faults.no_device_reads || !is_aligned {
             return Ok(None);
         }
         // Until the next sync the device may have any of its sectors, as of all writes.

@@ -205,8 +205,8 @@ impl DiskFile for RealFile {
     }
 
     fn pwrite_device(&self, offset: u64, bytes: &[u8]) -> io::Result<Option<usize>> {
-        let is_aligned = offset % ALIGNMENT as u64 == 0
-            && bytes.len() % ALIGNMENT == 0
+        let is_aligned = offset.is_multiple_of(ALIGNMENT as u64)
+            && bytes.len().is_multiple_of(ALIGNMENT)
             && bytes.as_ptr().align_offset(ALIGNMENT) == 0;
         let Some(device) = self.device_writes().filter(|_| is_aligned) else { return Ok(None) };
         match device.write_at(bytes, offset) {
