@@ -56,6 +56,13 @@ impl Coordinator {
             let next = match self.next_due(number, now, gate, stepped)? {
                 Some(next) => next,
                 None => match self.next_waiting(number, now, gate, stepped)? {
+                    // A probe of a key that was probed lately is better than none.
+                    Found::Nothing if gate == Gate::Probe => {
+                        match self.next_due(number, now, Gate::Open, stepped)? {
+                            Some(next) => next,
+                            None => return Ok(None),
+                        }
+                    }
                     Found::Nothing => return Ok(None),
                     Found::Again => continue,
                     Found::Next(next) => *next,
@@ -87,7 +94,7 @@ impl Coordinator {
         }
     }
 
-    /// Takes the next retry that is due and may go.
+    /// Takes the next retry that is due and may go; for a probe, of a key that was not probed lately.
     fn next_due(
         &mut self,
         number: u32,
@@ -114,11 +121,6 @@ impl Coordinator {
                 may_go(slot) && !known
             };
             let slot = if gate == Gate::Probe { lanes.pop_due(fresh) } else { lanes.pop_due(may_go) };
-            // A probe of a key that was probed lately is better than none, but a fresh one that waits is better still.
-            let slot = match slot {
-                None if gate == Gate::Probe && !lanes.has_ready_waiting() => lanes.pop_due(may_go),
-                slot => slot,
-            };
             let Some(slot) = slot else { return Ok(None) };
             let Some(open) = open.get(&slot) else { continue };
             if !matches!(open.stage, Stage::Retrying(due) if due <= now.at) {

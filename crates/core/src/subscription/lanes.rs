@@ -427,11 +427,6 @@ impl Lanes {
             .map(|lane| lane.holding.first().map_or(lane.head, |first| Position(first.0 - 1)))
     }
 
-    /// Tells whether anything waits whose turn may come.
-    pub fn has_ready_waiting(&self) -> bool {
-        self.lanes.iter().any(|lane| !lane.ready.is_empty())
-    }
-
     /// Tells whether anything may go.
     pub fn has_ready(&self) -> bool {
         !self.due.is_empty() || self.lanes.iter().any(|lane| !lane.ready.is_empty())

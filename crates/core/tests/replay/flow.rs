@@ -180,6 +180,29 @@ fn every_probe_takes_another_key_and_waits_longer() {
 }
 
 #[test]
+fn the_only_key_that_is_left_is_probed_again_though_another_of_it_seems_ready() {
+    let mut world = given(Subscription {
+        concurrency: 1,
+        breaker: Some(breaker::Policy { failure_threshold: 1, ..breaker::Policy::default() }),
+        ..patient()
+    });
+    for (id, priority) in [("first", Priority::High), ("second", Priority::Low)] {
+        world.publish(|event| {
+            event.id = Text::from(id);
+            event.priority = priority;
+            event.partition_key = Some(Text::from("one key"));
+        });
+    }
+    world.feed();
+    for attempt in 1..4 {
+        assert_eq!(world.pulls().len(), 1, "attempt {attempt}");
+        world.fails(Class::Unavailable);
+        world.later(Span::minutes(10));
+    }
+    assert_eq!(world.facts("BreakerProbed"), 2);
+}
+
+#[test]
 fn what_ran_when_the_breaker_opened_spends_no_attempt() {
     let mut world = given(Subscription {
         retry: Policy { max_retries: 0, ..Policy::default() },
