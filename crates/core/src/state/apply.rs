@@ -172,7 +172,7 @@ impl State {
 
     /// Changes where an open delivery stands, with its timer.
     fn set_stage(&mut self, id: DeliveryId, stage: Stage, change: impl FnOnce(&mut Open)) {
-        self.touch(Key::Open(id.subscription, id.position, id.generation));
+        self.touch_open(id);
         let Some(subscription) = self.subscriptions.get_mut(&id.subscription) else { return };
         let Some(open) = subscription.open.get(&(id.position, id.generation)) else { return };
         let before = subscription.timer_of(id, &open.stage);
@@ -189,7 +189,8 @@ impl State {
 
     /// Takes an open delivery away, with its timer.
     fn close(&mut self, id: DeliveryId) -> Option<Open> {
-        self.touch(Key::Open(id.subscription, id.position, id.generation));
+        self.open(id)?;
+        self.touch_closing(id);
         let subscription = self.subscriptions.get_mut(&id.subscription)?;
         let open = subscription.open.remove(&(id.position, id.generation))?;
         if let Some(timer) = subscription.timer_of(id, &open.stage) {

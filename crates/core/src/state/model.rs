@@ -76,10 +76,21 @@ pub struct State {
     pub streams_complete: bool,
     /// Rows that changed since the last checkpoint began.
     pub(crate) touched: BTreeSet<Key>,
+    /// Open deliveries that did, and what the checkpoint knows of them.
+    pub(crate) touched_open: BTreeMap<DeliveryId, Kept>,
     /// The last of some kinds of them: they were seen to since the last checkpoint began.
     pub(crate) touched_last: [Option<Key>; 4],
     /// The checkpoint being taken.
     pub(crate) freeze: Option<super::rows::Freeze>,
+}
+
+/// What a checkpoint may know of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kept {
+    /// It may have it.
+    Perhaps,
+    /// It never heard of it: when it goes, nothing is to be said of it.
+    Never,
 }
 
 /// Counters and the version of the definitions.

@@ -3,14 +3,15 @@
 //! A checkpoint freezes the set of touched rows at one position. Each turn encodes some of them; a row that is about
 //! to change before its turn came is encoded first. So the rows are those of one position, and no turn stalls.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use minicbor::{Decode, Encode};
 
 use super::State;
-use super::model::Timer;
+use super::model::{Kept, Timer};
 use crate::agent::AgentName;
-use crate::ids::Position;
+use crate::ids::{DeliveryId, Position};
 use crate::row::Key;
 use crate::subscription::Stage;
 use crate::text::Text;
@@ -21,6 +22,7 @@ use crate::topic::TopicName;
 #[derive(Debug)]
 pub(crate) struct Freeze {
     pending: BTreeSet<Key>,
+    pending_open: BTreeMap<DeliveryId, Kept>,
     rows: BTreeMap<Key, Option<Vec<u8>>>,
     reached: Position,
     at: Timestamp,
@@ -77,6 +79,39 @@ impl State {
         self.touched.insert(key);
     }
 
+    /// [`State::touch`] of an open delivery, or of one that is about to be opened. Most are opened and closed between two
+    /// checkpoints, which never hear of them.
+    pub(crate) fn touch_open(&mut self, id: DeliveryId) {
+        self.freeze_open(id);
+        let is_new = self.open(id).is_none();
+        self.touched_open.entry(id).or_insert(if is_new { Kept::Never } else { Kept::Perhaps });
+    }
+
+    /// [`State::touch`] of an open delivery that is about to go.
+    pub(crate) fn touch_closing(&mut self, id: DeliveryId) {
+        self.freeze_open(id);
+        match self.touched_open.entry(id) {
+            Entry::Occupied(known) if *known.get() == Kept::Never => {
+                known.remove();
+            }
+            known => {
+                known.or_insert(Kept::Perhaps);
+            }
+        }
+    }
+
+    fn freeze_open(&mut self, id: DeliveryId) {
+        if let Some(freeze) = &mut self.freeze
+            && freeze.pending_open.remove(&id).is_some()
+        {
+            let key = Key::Open(id.subscription, id.position, id.generation);
+            let row = self.row(&key);
+            if let Some(freeze) = &mut self.freeze {
+                freeze.rows.insert(key, row);
+            }
+        }
+    }
+
     /// [`State::touch`] of a topic's row.
     pub(crate) fn touch_topic(&mut self, name: &TopicName) {
         if !matches!(&self.touched_last[TOPIC], Some(Key::Topic(known)) if known == name) {
@@ -101,16 +136,17 @@ impl State {
 
     /// Returns how many rows changed since the last checkpoint began.
     pub fn touched_rows(&self) -> usize {
-        self.touched.len()
+        self.touched.len() + self.touched_open.len()
     }
 
     /// Begins a checkpoint at the position reached. Does nothing while one is being taken.
     pub fn begin_checkpoint(&mut self) {
         if self.freeze.is_none() {
             let pending = std::mem::take(&mut self.touched);
+            let pending_open = std::mem::take(&mut self.touched_open);
             self.touched_last = Default::default();
-            self.freeze =
-                Some(Freeze { pending, rows: BTreeMap::new(), reached: self.position, at: self.at });
+            let (reached, at) = (self.position, self.at);
+            self.freeze = Some(Freeze { pending, pending_open, rows: BTreeMap::new(), reached, at });
         }
     }
 
@@ -118,11 +154,15 @@ impl State {
     /// and all rows when it is complete.
     pub fn step_checkpoint(&mut self, rows_max: usize) -> Option<(Position, Timestamp, Rows)> {
         for _ in 0..rows_max {
-            let Some(key) = self.freeze.as_mut()?.pending.pop_first() else { break };
+            let freeze = self.freeze.as_mut()?;
+            let open = |(id, _): (DeliveryId, Kept)| Key::Open(id.subscription, id.position, id.generation);
+            let next = freeze.pending.pop_first().or_else(|| freeze.pending_open.pop_first().map(open));
+            let Some(key) = next else { break };
             let row = self.row(&key);
             self.freeze.as_mut()?.rows.insert(key, row);
         }
-        if !self.freeze.as_ref()?.pending.is_empty() {
+        let freeze = self.freeze.as_ref()?;
+        if !freeze.pending.is_empty() || !freeze.pending_open.is_empty() {
             return None;
         }
         let freeze = self.freeze.take()?;
@@ -268,7 +308,7 @@ impl State {
         let mut timers = BTreeSet::new();
         for (number, subscription) in &self.subscriptions {
             for ((position, generation), open) in &subscription.open {
-                let id = crate::ids::DeliveryId {
+                let id = DeliveryId {
                     subscription: *number,
                     position: *position,
                     generation: *generation,
@@ -295,7 +335,7 @@ impl State {
 
 impl crate::subscription::State {
     /// Returns the timer an open delivery needs. A program's lease has none: its guardian ends it.
-    pub(crate) fn timer_of(&self, id: crate::ids::DeliveryId, stage: &Stage) -> Option<(Timestamp, Timer)> {
+    pub(crate) fn timer_of(&self, id: DeliveryId, stage: &Stage) -> Option<(Timestamp, Timer)> {
         match stage {
             // What was pulled, or taken over by an inbox, is ended by nobody but a timer, whatever the action is by now.
             Stage::Leased(lease) if lease.pulled == Some(true) || self.is_inbox() => {

@@ -157,7 +157,7 @@ impl State {
             self.set_stage(id, Stage::Waiting, |_| ());
             return Ok(());
         }
-        self.touch(Key::Open(id.subscription, id.position, id.generation));
+        self.touch_open(id);
         let subscription = self.subscription_mut(position, id.subscription)?;
         subscription.take(fact.priority.lane(), id.position);
         let recorded_at = fact.recorded_at.unwrap_or_default();

@@ -95,7 +95,7 @@ impl State {
             let newest = self.generations.entry((id.subscription, id.position)).or_default();
             *newest = (*newest).max(id.generation);
         }
-        self.touch(Key::Open(id.subscription, id.position, id.generation));
+        self.touch_open(id);
         let subscription = self.subscription_mut(position, id.subscription)?;
         let mut open = waiting(fact.priority, fact.key, fact.story, fact.recorded_at);
         open.replay_of = Some(fact.id);

@@ -134,17 +134,17 @@ impl State {
     /// What an inbox has given out, and what it takes over from agents that were pushed to, ends by its timer, whatever
     /// the action is from now on: whoever was to carry out an attempt may have found an inbox and let it be.
     fn end_leases_by_timers(&mut self, number: u32) {
-        let Some(subscription) = self.subscriptions.get_mut(&number) else { return };
-        let mut ends = Vec::new();
-        for ((position, generation), open) in &mut subscription.open {
-            let Stage::Leased(lease) = &mut open.stage else { continue };
+        let open = self.subscriptions.get(&number).into_iter().flat_map(|it| &it.open);
+        let leased = open.filter(|(_, open)| open.lease().is_some());
+        let slots: Vec<_> = leased.map(|(slot, _)| *slot).collect();
+        for (position, generation) in slots {
+            let id = DeliveryId { subscription: number, position, generation };
+            self.touch_open(id);
+            let subscription = self.subscriptions.get_mut(&number);
+            let open = subscription.and_then(|it| it.open.get_mut(&(position, generation)));
+            let Some(Stage::Leased(lease)) = open.map(|open| &mut open.stage) else { continue };
             lease.pulled = Some(true);
-            let id = DeliveryId { subscription: number, position: *position, generation: *generation };
-            ends.push((lease.deadline, id));
-        }
-        for (deadline, id) in ends {
-            self.touch(Key::Open(id.subscription, id.position, id.generation));
-            self.timers.insert((deadline, Timer::LeaseEnds(id)));
+            self.timers.insert((lease.deadline, Timer::LeaseEnds(id)));
         }
     }
 
@@ -153,7 +153,7 @@ impl State {
         let slots: Vec<_> =
             self.subscriptions.get(&number).into_iter().flat_map(|it| it.open.keys().copied()).collect();
         for (position, generation) in slots {
-            self.touch(Key::Open(number, position, generation));
+            self.touch_open(DeliveryId { subscription: number, position, generation });
             let subscription = self.subscriptions.get_mut(&number);
             if let Some(open) = subscription.and_then(|it| it.open.get_mut(&(position, generation))) {
                 open.rekey(order);

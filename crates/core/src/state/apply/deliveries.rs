@@ -3,7 +3,6 @@
 use super::Impossible;
 use crate::fact;
 use crate::ids::{DeliveryId, Position};
-use crate::row::Key;
 use crate::state::State;
 use crate::subscription::{Attempt, AttemptOutcome, Lease, Open, Stage};
 use crate::time::Timestamp;
@@ -44,7 +43,7 @@ impl State {
             });
             return Ok(());
         }
-        self.touch(Key::Open(id.subscription, id.position, id.generation));
+        self.touch_open(id);
         let subscription = self.subscription_mut(position, id.subscription)?;
         subscription.take(fact.priority.lane(), id.position);
         let open = Open {
@@ -138,11 +137,10 @@ impl State {
 
     pub(super) fn delivery_answered_late(&mut self, at: Timestamp, fact: &fact::DeliveryAnsweredLate) {
         let id = fact.delivery;
-        let key = Key::Open(id.subscription, id.position, id.generation);
         if self.open(id).is_none() {
             return;
         }
-        self.touch(key);
+        self.touch_open(id);
         let subscription = self.subscriptions.get_mut(&id.subscription);
         if let Some(open) = subscription.and_then(|it| it.open.get_mut(&(id.position, id.generation))) {
             let number = open.acquired;
@@ -175,7 +173,7 @@ impl State {
         fact: &fact::DeliveryParked,
     ) -> Result<(), Impossible> {
         let id = fact.delivery;
-        self.touch(Key::Open(id.subscription, id.position, id.generation));
+        self.touch_open(id);
         let subscription = self.subscription_mut(position, id.subscription)?;
         subscription.take(fact.priority.lane(), id.position);
         let own_key = fact.own_key.or(fact.key.filter(|key| *key != 0));
