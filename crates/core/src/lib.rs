@@ -20,6 +20,7 @@ pub mod fact;
 pub mod filter;
 pub mod hash;
 pub mod ids;
+pub mod numbered;
 pub mod refusal;
 pub mod retention;
 pub mod row;

@@ -191,8 +191,9 @@ impl Turn {
     fn item(&mut self, item: Item, batch: &mut Batch) {
         match item {
             Item::Command(command, reply) => {
-                let answer = match self.has_room(&command, batch) {
-                    true => self.command(&command, batch),
+                let bytes = published_bytes(&command);
+                let answer = match bytes.is_none_or(|bytes| self.has_room(bytes, batch)) {
+                    true => self.command_of(&command, bytes, batch),
                     false => Err(Failed::StorageFull),
                 };
                 match reply {
@@ -221,23 +222,27 @@ impl Turn {
 
     /// Tells whether what a publish asks for can be written down for certain: what is decided can not be refused any more.
     /// Everything else is decided all the same, and draws on the reserve.
-    fn has_room(&self, command: &Command, batch: &Batch) -> bool {
-        let publish = match command {
-            Command::Publish(publish) => publish,
-            Command::Audited(audited) => return self.has_room(&audited.command, batch),
-            _ => return true,
-        };
-        let bytes = publish.events.iter().map(|admitted| admitted.event.footprint() as u64).sum::<u64>();
+    fn has_room(&self, bytes: u64, batch: &Batch) -> bool {
         !self.shared.space_low.load(Ordering::Relaxed) && self.writer.has_room(batch.bytes + bytes)
     }
 
     fn command(&mut self, command: &Command, batch: &mut Batch) -> Result<Answer, Failed> {
+        self.command_of(command, None, batch)
+    }
+
+    /// Does a command whose events take so many bytes in the log, where that was found out already.
+    fn command_of(
+        &mut self,
+        command: &Command,
+        bytes: Option<u64>,
+        batch: &mut Batch,
+    ) -> Result<Answer, Failed> {
         let now = self.now(batch);
         for _ in 0..NEEDS_MAX {
             match self.coordinator.step(command, now) {
                 Ok(mut stepped) => {
                     let answer = stepped.answer.take().unwrap_or(Answer::Done);
-                    self.collect(stepped, batch);
+                    self.collect_of(stepped, bytes, batch);
                     return Ok(answer);
                 }
                 Err(Stop::Refused(refusal)) => return Err(Failed::Refused(refusal)),
@@ -298,15 +303,26 @@ impl Turn {
         pulled.iter().any(|it| state.open(it.delivery).is_some_and(|open| open.replay_of.is_some()))
     }
 
-    /// A delivery's lease needs its event to be durable only, all other effects need their facts to be.
     fn collect(&self, stepped: Stepped, batch: &mut Batch) {
+        self.collect_of(stepped, None, batch);
+    }
+
+    /// A delivery's lease needs its event to be durable only, all other effects need their facts to be.
+    fn collect_of(&self, stepped: Stepped, bytes: Option<u64>, batch: &mut Batch) {
         let Stepped { facts, effects, .. } = stepped;
         if facts.iter().any(|recorded| Hidden::is_changed_by(&recorded.fact)) {
             // Before anything is read because of it.
             self.shared.mask.follow(&self.coordinator.state);
             self.shared.bell.ring();
         }
-        batch.bytes += facts.iter().map(|recorded| footprint(&recorded.fact)).sum::<u64>();
+        batch.bytes += match bytes {
+            Some(bytes) if !facts.is_empty() => {
+                let holds = |fact: &Fact| matches!(fact, Fact::EventPublished(_) | Fact::EventDeferred(_));
+                let others = facts.iter().filter(|recorded| !holds(&recorded.fact)).count();
+                bytes + others as u64 * OTHERS
+            }
+            _ => facts.iter().map(|recorded| footprint(&recorded.fact)).sum::<u64>(),
+        };
         if batch.facts.is_empty() {
             batch.facts = facts;
         } else {
@@ -487,9 +503,22 @@ impl Turn {
     }
 }
 
+/// About how many bytes a fact without an event takes in the log.
+const OTHERS: u64 = 256;
+
+/// How many bytes the events of a publish take in the log at most; None for all else.
+fn published_bytes(command: &Command) -> Option<u64> {
+    match command {
+        Command::Publish(publish) => {
+            Some(publish.events.iter().map(|admitted| admitted.event.footprint() as u64).sum())
+        }
+        Command::Audited(audited) => published_bytes(&audited.command),
+        _ => None,
+    }
+}
+
 /// How many bytes a fact takes in the log: events at most, everything else about.
 fn footprint(fact: &Fact) -> u64 {
-    const OTHERS: u64 = 256;
     match fact {
         Fact::EventPublished(published) => published.event.footprint() as u64,
         Fact::EventDeferred(deferred) => deferred.event.footprint() as u64,

@@ -9,6 +9,7 @@ use crate::effect::{Deliver, Effect};
 use crate::event::Event;
 use crate::fact::{ErasedEvent, Fact, Recorded};
 use crate::ids::{DeadLetterId, DeliveryId, Position};
+use crate::numbered::Numbered;
 use crate::row::{Key, Loaded};
 use crate::state::{Impossible, State, Timer};
 use crate::subscription::decide::is_pushed;
@@ -22,13 +23,13 @@ pub struct Coordinator {
     /// What is true.
     pub state: State,
     /// Who is next, per subscription.
-    pub(crate) lanes: HashMap<u32, Lanes>,
+    pub(crate) lanes: Numbered<u32, Lanes>,
     /// Subscriptions that may have something to give out.
     pub(super) dirty: BTreeSet<u32>,
     /// The subscription that was served last.
     pub(super) served_last: u32,
     /// Bodies of deliveries that are leased or wait for a retry, while memory allows.
-    pub(super) bodies: HashMap<DeliveryId, Arc<Event>>,
+    pub(super) bodies: Numbered<DeliveryId, Arc<Event>>,
     pub(super) bodies_bytes: usize,
     /// How many bytes waited in lanes when that was last added up, and what came since.
     pub(super) waiting_bytes: usize,
@@ -137,6 +138,7 @@ impl Coordinator {
             }
             command => {
                 let (facts, answer) = super::decide::decide(&self.view(now), command)?;
+                stepped.facts.reserve(facts.len());
                 for fact in facts {
                     self.record(fact, now, &mut stepped)?;
                 }

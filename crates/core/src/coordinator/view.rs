@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::command::Now;
 use crate::event::Event;
 use crate::ids::DeliveryId;
+use crate::numbered::Numbered;
 use crate::refusal::Refusal;
 use crate::row::{Key, Loaded};
 use crate::state::State;
@@ -20,7 +21,7 @@ pub struct View<'a> {
     /// What earlier tries of this decision asked for.
     pub loaded: &'a HashMap<Key, Loaded>,
     /// Bodies of deliveries in hand.
-    pub bodies: &'a HashMap<DeliveryId, Arc<Event>>,
+    pub bodies: &'a Numbered<DeliveryId, Arc<Event>>,
     /// The limits in force.
     pub limits: &'a Limits,
 }

@@ -188,7 +188,7 @@ impl State {
     }
 
     /// Takes an open delivery away, with its timer.
-    fn close(&mut self, id: DeliveryId) -> Option<Open> {
+    fn close(&mut self, id: DeliveryId) -> Option<Box<Open>> {
         self.open(id)?;
         self.touch_closing(id);
         let subscription = self.subscriptions.get_mut(&id.subscription)?;

@@ -9,6 +9,7 @@ use crate::bulk_operation;
 use crate::dead_letter::DeadLetter;
 use crate::fact::Receipt;
 use crate::ids::{BulkId, DeadLetterId, DeliveryId, Position};
+use crate::numbered::Numbered;
 use crate::retention::{Erasure, Gap};
 use crate::row::Key;
 use crate::subscription::{self, SubscriptionId};
@@ -43,7 +44,7 @@ pub struct State {
     /// Dead letters whose replay is on its way, by its delivery.
     pub replaying: HashMap<DeliveryId, DeadLetterId>,
     /// Highest generation of each delivery that was replayed.
-    pub generations: HashMap<(u32, Position), u16>,
+    pub generations: Numbered<(u32, Position), u16>,
     /// Dedupe windows by topic.
     pub windows: HashMap<Text, dedupe::Window>,
     /// Revisions of streams by the hash of their names; those not here may lie in the checkpoint.
@@ -260,7 +261,8 @@ impl State {
 
     /// Returns an open delivery.
     pub fn open(&self, delivery: DeliveryId) -> Option<&subscription::Open> {
-        self.subscriptions.get(&delivery.subscription)?.open.get(&(delivery.position, delivery.generation))
+        let subscription = self.subscriptions.get(&delivery.subscription)?;
+        subscription.open.get(&(delivery.position, delivery.generation)).map(AsRef::as_ref)
     }
 
     /// Returns the pause that parks an agent, if one does.

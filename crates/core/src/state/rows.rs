@@ -308,11 +308,7 @@ impl State {
         let mut timers = BTreeSet::new();
         for (number, subscription) in &self.subscriptions {
             for ((position, generation), open) in &subscription.open {
-                let id = DeliveryId {
-                    subscription: *number,
-                    position: *position,
-                    generation: *generation,
-                };
+                let id = DeliveryId { subscription: *number, position: *position, generation: *generation };
                 if let Some(timer) = subscription.timer_of(id, &open.stage) {
                     timers.insert(timer);
                 }

@@ -326,7 +326,7 @@ fn breaker_fact(verdict: breaker::Verdict, id: DeliveryId, failure: &retry::Fail
 /// Decides what the end of a pulled delivery's lease leads to. Nothing when it was settled or extended meanwhile.
 pub(crate) fn lease_ends(view: &View<'_>, id: DeliveryId) -> Result<Vec<Fact>, Stop> {
     let Some(subscription) = view.state.subscriptions.get(&id.subscription) else { return Ok(Vec::new()) };
-    let lease = subscription.open.get(&(id.position, id.generation)).and_then(Open::lease);
+    let lease = subscription.open.get(&(id.position, id.generation)).and_then(|open| open.lease());
     let Some(lease) = lease.filter(|lease| lease.deadline <= view.now.at) else { return Ok(Vec::new()) };
     let failure = retry::Failure {
         class: retry::Class::Timeout,
@@ -356,7 +356,7 @@ pub fn extend(view: &View<'_>, id: DeliveryId, token: Token) -> Result<(Vec<Fact
     };
     let subscription = view.state.subscriptions.get(&id.subscription).ok_or_else(unknown)?;
     let open = subscription.open.get(&(id.position, id.generation));
-    let lease = open.and_then(Open::lease).filter(|lease| lease.token == token);
+    let lease = open.and_then(|open| open.lease()).filter(|lease| lease.token == token);
     let Some(lease) = lease else {
         return Err(Stop::Refused(Refusal::LeaseLost));
     };

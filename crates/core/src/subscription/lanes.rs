@@ -4,9 +4,10 @@
 //! full starts a new round, so that offers of the old one, still on their way, are not taken out of order; when it has
 //! room again it asks to be fed from where it stopped.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
+use super::ready::{Ready, Slot};
 use super::{Order, Subscription};
 use crate::event::{Event, Priority};
 use crate::ids::Position;
@@ -79,8 +80,6 @@ impl Waiting {
     }
 }
 
-type Slot = (Position, u16);
-
 /// The waiting deliveries of one subscription.
 #[derive(Debug, Default)]
 pub struct Lanes {
@@ -106,7 +105,7 @@ pub struct Lanes {
 #[derive(Debug, Default)]
 struct Lane {
     /// Whose turn may come: no earlier one of their key waits.
-    ready: BTreeMap<Slot, Waiting>,
+    ready: Ready,
     /// Those behind another of their key.
     behind: HashMap<u64, VecDeque<Waiting>>,
     /// Keys that have one in `ready`.
@@ -229,7 +228,7 @@ impl Lanes {
             }
             key => {
                 it.ready_keys.extend(key);
-                it.ready.insert((waiting.position, waiting.generation), waiting);
+                it.ready.insert(waiting);
             }
         }
     }
@@ -324,9 +323,7 @@ impl Lanes {
     /// Takes the first delivery that may go and that `is_meant`, in the order of the lanes.
     pub fn pop_where(&mut self, is_meant: impl Fn(&Waiting) -> bool) -> Option<(usize, Waiting)> {
         for lane in 0..4 {
-            loop {
-                let found = self.lanes[lane].ready.iter().find(|(_, waiting)| is_meant(waiting));
-                let Some(slot) = found.map(|(slot, _)| *slot) else { break };
+            while let Some(slot) = self.lanes[lane].ready.find(&is_meant) {
                 if let Some(waiting) = self.take(lane, slot) {
                     self.bytes = self.bytes.saturating_sub(waiting.weight());
                     return Some((lane, waiting));
@@ -338,7 +335,7 @@ impl Lanes {
 
     fn pop_lane(&mut self, lane: usize) -> Option<Waiting> {
         loop {
-            let slot = *self.lanes[lane].ready.first_key_value()?.0;
+            let slot = self.lanes[lane].ready.first()?;
             if let Some(waiting) = self.take(lane, slot) {
                 return Some(waiting);
             }
@@ -348,7 +345,7 @@ impl Lanes {
     /// Takes a ready delivery; None when its key does not let it go after all: then it stands behind that.
     fn take(&mut self, lane: usize, slot: Slot) -> Option<Waiting> {
         let it = &mut self.lanes[lane];
-        let waiting = it.ready.remove(&slot)?;
+        let waiting = it.ready.remove(slot)?;
         if let Some(key) = waiting.key {
             it.ready_keys.remove(&key);
             if self.busy.contains_key(&key) || (self.held.contains(&key) && !waiting.passes) {
@@ -365,7 +362,7 @@ impl Lanes {
     /// Takes one waiting delivery out of its turn, as if it had been next; its key is held by it then.
     pub fn withdraw(&mut self, lane: usize, slot: Slot, key: Option<u64>) {
         let it = &mut self.lanes[lane];
-        let mut found = it.ready.remove(&slot);
+        let mut found = it.ready.remove(slot);
         match (&found, key) {
             (Some(_), Some(key)) => {
                 it.ready_keys.remove(&key);
@@ -399,7 +396,7 @@ impl Lanes {
         for position in oldest {
             it.holding.remove(&position);
             let behind = it.behind.values_mut().flatten();
-            let found = it.ready.values_mut().chain(behind).find(|it| it.position == position && !it.kept);
+            let found = it.ready.iter_mut().chain(behind).find(|it| it.position == position && !it.kept);
             if let Some(waiting) = found {
                 waiting.kept = true;
                 self.bytes = self.bytes.saturating_sub(waiting.weight());
@@ -440,14 +437,14 @@ impl Lanes {
 
     /// Returns the deliveries that wait in memory, lane by lane.
     pub fn iter(&self) -> impl Iterator<Item = &Waiting> {
-        self.lanes.iter().flat_map(|lane| lane.ready.values().chain(lane.behind.values().flatten()))
+        self.lanes.iter().flat_map(|lane| lane.ready.iter().chain(lane.behind.values().flatten()))
     }
 
     /// Returns when the oldest event that waits in memory was recorded.
     pub fn oldest(&self) -> Option<Timestamp> {
         let first = self.lanes.iter().flat_map(|lane| {
             let behind = lane.behind.values().filter_map(VecDeque::front);
-            lane.ready.values().next().into_iter().chain(behind)
+            lane.ready.firsts().chain(behind)
         });
         first.map(|waiting| waiting.recorded_at).min()
     }
@@ -455,7 +452,7 @@ impl Lanes {
     /// Finds out where a waiting delivery stands.
     pub fn place(&self, lane: usize, slot: Slot, key: Option<u64>) -> Place {
         let it = &self.lanes[lane];
-        if it.ready.contains_key(&slot) {
+        if it.ready.contains(slot) {
             let blocked = key.is_some_and(|key| self.is_blocked(key));
             return if blocked { Place::BehindKey } else { Place::Ready };
         }
@@ -525,7 +522,7 @@ impl Lane {
         let next = if held { queue.iter().position(|waiting| waiting.passes) } else { Some(0) };
         if let Some(waiting) = next.and_then(|next| queue.remove(next)) {
             self.ready_keys.insert(key);
-            self.ready.insert((waiting.position, waiting.generation), waiting);
+            self.ready.insert(waiting);
         }
         if queue.is_empty() {
             self.behind.remove(&key);

@@ -11,6 +11,7 @@ mod id;
 pub mod lanes;
 pub mod operate;
 pub mod rate;
+mod ready;
 pub mod retry;
 mod state;
 pub mod why;

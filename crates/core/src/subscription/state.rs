@@ -61,7 +61,7 @@ pub struct State {
     pub drawn: Option<u64>,
     /// Deliveries that are leased, wait for a retry, are parked, or are replayed. A row of state each.
     #[cbor(skip)]
-    pub open: BTreeMap<(Position, u16), Open>,
+    pub open: BTreeMap<(Position, u16), Box<Open>>,
     /// The last deliveries that were settled, with the token that did it.
     #[n(11)]
     pub settled: Settled,

@@ -1,11 +1,12 @@
 //! Whom the feeder asks: every subscription's versions and lanes, in one index.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use cantus_core::agent::AgentName;
 use cantus_core::event::{Event, EventSubject};
 use cantus_core::fact::{Fact, Recorded};
 use cantus_core::filter::{Filter, Index};
+use cantus_core::numbered::Numbered;
 use cantus_core::subscription::lanes::lane_of;
 use cantus_core::subscription::{Subscription, SubscriptionId};
 use cantus_core::topic::Pattern;
@@ -17,7 +18,7 @@ use crate::admission::filter_of;
 /// Whom the feeder asks.
 pub(crate) struct Subjects {
     as_of: Position,
-    subscriptions: HashMap<u32, Subject>,
+    subscriptions: Numbered<u32, Subject>,
     /// The newest version of each, by the equalities of its filter and topic.
     index: Index<u32>,
     /// Subscriptions of which older versions still count.
@@ -64,7 +65,7 @@ impl Subjects {
     pub(crate) fn of(state: &State) -> Self {
         let mut subjects = Self {
             as_of: state.position,
-            subscriptions: HashMap::new(),
+            subscriptions: Numbered::default(),
             index: Index::new(),
             versioned: BTreeSet::new(),
             behind: BTreeSet::new(),

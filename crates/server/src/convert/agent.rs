@@ -82,7 +82,7 @@ pub fn liveness(agent: &agent::State, subscriptions: &[&subscription::State], no
     }
     let half_spent = inboxes.iter().any(|it| {
         let lease_ms = it.definition().lease.0;
-        let leases = it.open.values().filter_map(subscription::Open::lease);
+        let leases = it.open.values().filter_map(|open| open.lease());
         // A progress moves the deadline: what is left of it counts, not when the lease began.
         leases.into_iter().any(|lease| lease.deadline.since(now.at).0 < lease_ms / 2)
     });

@@ -1,11 +1,12 @@
 //! Counting attempts by subscription, outcome and class, and how long they and whole deliveries took. Since the start.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use cantus_core::Timestamp;
 use cantus_core::fact::{Fact, Recorded};
 use cantus_core::ids::DeliveryId;
+use cantus_core::numbered::Numbered;
 use cantus_core::subscription::{Attempt, AttemptOutcome};
 
 use crate::metrics::{BOUNDS, Histogram};
@@ -22,7 +23,7 @@ pub(crate) const OTHER: u32 = u32::MAX;
 pub(crate) struct Attempts {
     counts: Counts,
     /// When the events of open deliveries were recorded.
-    open: HashMap<DeliveryId, Timestamp>,
+    open: Numbered<DeliveryId, Timestamp>,
 }
 
 /// Counts by subscription.

@@ -147,24 +147,16 @@ fn head(head: &[u8]) -> Result<(u16, usize)> {
 
 /// Returns where `needle` first stands in `text`.
 pub(super) fn find(text: &[u8], needle: &[u8]) -> Option<usize> {
-    let first = *needle.first()?;
-    let mut at = 0;
-    loop {
-        at += text[at..].iter().position(|byte| *byte == first)?;
-        if text[at..].starts_with(needle) {
-            return Some(at);
-        }
-        at += 1;
-    }
+    memchr::memmem::find(text, needle)
 }
 
 /// Returns the text of every member with this name: what stands between `"name":"` and the next quote.
 pub(super) fn texts<'t>(text: &'t [u8], name: &str) -> impl Iterator<Item = &'t [u8]> {
-    let opening = format!("\"{name}\":\"").into_bytes();
+    let opening = memchr::memmem::Finder::new(format!("\"{name}\":\"").as_bytes()).into_owned();
     let mut rest = text;
     std::iter::from_fn(move || {
-        let begin = find(rest, &opening)? + opening.len();
-        let end = begin + rest[begin..].iter().position(|byte| *byte == b'"')?;
+        let begin = opening.find(rest)? + opening.needle().len();
+        let end = begin + memchr::memchr(b'"', &rest[begin..])?;
         let found = &rest[begin..end];
         rest = &rest[end..];
         Some(found)

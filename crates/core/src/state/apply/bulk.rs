@@ -161,9 +161,8 @@ impl State {
         let subscription = self.subscription_mut(position, id.subscription)?;
         subscription.take(fact.priority.lane(), id.position);
         let recorded_at = fact.recorded_at.unwrap_or_default();
-        subscription
-            .open
-            .insert((id.position, id.generation), waiting(fact.priority, fact.key, fact.story, recorded_at));
+        let open = waiting(fact.priority, fact.key, fact.story, recorded_at);
+        subscription.open.insert((id.position, id.generation), Box::new(open));
         Ok(())
     }
 }

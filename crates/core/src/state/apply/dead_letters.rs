@@ -100,7 +100,7 @@ impl State {
         let mut open = waiting(fact.priority, fact.key, fact.story, fact.recorded_at);
         open.replay_of = Some(fact.id);
         open.own_key = fact.own_key.or(fact.key.filter(|key| *key != 0));
-        subscription.open.insert((id.position, id.generation), open);
+        subscription.open.insert((id.position, id.generation), Box::new(open));
         Ok(())
     }
 }

@@ -61,7 +61,7 @@ impl State {
             first_at: Some(at),
         };
         let timer = subscription.timer_of(id, &open.stage);
-        subscription.open.insert(slot, open);
+        subscription.open.insert(slot, Box::new(open));
         self.timers.extend(timer);
         Ok(())
     }
@@ -177,14 +177,12 @@ impl State {
         let subscription = self.subscription_mut(position, id.subscription)?;
         subscription.take(fact.priority.lane(), id.position);
         let own_key = fact.own_key.or(fact.key.filter(|key| *key != 0));
-        subscription.open.insert(
-            (id.position, id.generation),
-            Open {
-                own_key,
-                expires_at: fact.expires_at,
-                ..waiting(fact.priority, fact.key, fact.story, fact.recorded_at)
-            },
-        );
+        let open = Open {
+            own_key,
+            expires_at: fact.expires_at,
+            ..waiting(fact.priority, fact.key, fact.story, fact.recorded_at)
+        };
+        subscription.open.insert((id.position, id.generation), Box::new(open));
         Ok(())
     }
 }
