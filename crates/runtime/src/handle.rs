@@ -193,7 +193,7 @@ impl Handle {
                 match urgent {
                     true => mailbox.add_outcome(item)?,
                     false => mailbox.add_request(item, weight)?,
-                }
+                };
                 tokio::task::block_in_place(move || self.take_turn(seat));
             }
         }

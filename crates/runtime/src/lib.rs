@@ -6,7 +6,7 @@
 //!                        │ offers                     ▼ durable facts
 //!                        └───────── feeder (match) ◀──┘           effects ─▶ delivery ─▶ outcomes ─▶ mailbox
 //! ```
-//! Read `handle` (what surfaces may ask), `mailbox`, `turn`, `writer` (what leaves when), `feeder` (who wants which
+//! Read `handle` (what surfaces may ask), `mailbox`, `seat` (who takes the turn), `turn`, `writer` (what leaves when), `feeder` (who wants which
 //! event), `delivery` (how attempts are carried out), then `recovery`, `clock` and `housekeeping` (what goes, and when).
 
 mod admission;

@@ -79,6 +79,8 @@ struct Queues {
     wakes_at: Option<Instant>,
     /// It should wake now.
     woken: bool,
+    /// How many wait until there is room.
+    patient: usize,
 }
 
 /// Why the mailbox takes nothing.
@@ -109,13 +111,13 @@ impl Mailbox {
 
     /// Adds a request that weighs so many bytes.
     pub(crate) fn request(&self, item: Item, weight: usize) -> Result<(), Full> {
-        self.add_request(item, weight)?;
-        self.came.notify_one();
+        let sleeps = self.add_request(item, weight)?;
+        self.wake_if(sleeps);
         Ok(())
     }
 
-    /// Adds a request. Whoever calls takes it as well.
-    pub(crate) fn add_request(&self, item: Item, weight: usize) -> Result<(), Full> {
+    /// Adds a request. Whoever calls takes it as well. Tells whether the turn's thread sleeps.
+    pub(crate) fn add_request(&self, item: Item, weight: usize) -> Result<bool, Full> {
         let mut queues = self.lock();
         if queues.closing || queues.draining {
             return Err(Full::Closing);
@@ -125,18 +127,18 @@ impl Mailbox {
         }
         queues.bytes += weight;
         queues.requests.push_back((item, weight));
-        Ok(())
+        Ok(queues.wakes_at.is_some())
     }
 
     /// Adds an outcome or a look at what is true.
     pub(crate) fn outcome(&self, item: Item) -> Result<(), Full> {
-        self.add_outcome(item)?;
-        self.came.notify_one();
+        let sleeps = self.add_outcome(item)?;
+        self.wake_if(sleeps);
         Ok(())
     }
 
-    /// Adds an outcome. Whoever calls takes it as well.
-    pub(crate) fn add_outcome(&self, item: Item) -> Result<(), Full> {
+    /// Adds an outcome. Whoever calls takes it as well. Tells whether the turn's thread sleeps.
+    pub(crate) fn add_outcome(&self, item: Item) -> Result<bool, Full> {
         let mut queues = self.lock();
         if queues.closing {
             return Err(Full::Closing);
@@ -146,22 +148,32 @@ impl Mailbox {
         }
         queues.outcomes_count += item.outcomes();
         queues.outcomes.push_back(item);
-        Ok(())
+        Ok(queues.wakes_at.is_some())
+    }
+
+    /// To wake somebody costs a call of the kernel, also when nobody sleeps.
+    fn wake_if(&self, sleeps: bool) {
+        if sleeps {
+            self.came.notify_one();
+        }
     }
 
     /// Adds an outcome, waiting until there is room. For threads that may wait.
     pub(crate) fn outcome_patiently(&self, item: Item) -> Result<(), Full> {
         let mut queues = self.lock();
+        queues.patient += 1;
         while queues.outcomes_count >= OUTCOMES_MAX && !queues.closing {
             queues = self.room.wait(queues).unwrap_or_else(PoisonError::into_inner);
         }
+        queues.patient -= 1;
         if queues.closing {
             return Err(Full::Closing);
         }
         queues.outcomes_count += item.outcomes();
         queues.outcomes.push_back(item);
+        let sleeps = queues.wakes_at.is_some();
         drop(queues);
-        self.came.notify_one();
+        self.wake_if(sleeps);
         Ok(())
     }
 
@@ -217,9 +229,11 @@ impl Mailbox {
             items.push(item);
         }
         let empty = queues.outcomes.is_empty() && queues.requests.is_empty();
-        let closing = queues.closing;
+        let (closing, patient) = (queues.closing, queues.patient);
         drop(queues);
-        self.room.notify_all();
+        if patient > 0 {
+            self.room.notify_all();
+        }
         Taken { items, empty, closing }
     }
 
@@ -245,4 +259,43 @@ impl Mailbox {
 /// Returns how long it is until a time, for waiting.
 pub(crate) fn until(due: Timestamp, now: Timestamp) -> Duration {
     Duration::from_millis(u64::try_from(due.0.saturating_sub(now.0)).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::mpsc::channel;
+
+    use super::*;
+
+    const FOR_EVER: Duration = Duration::from_secs(100_000);
+
+    #[test]
+    fn the_thread_of_the_turn_is_woken_by_what_comes_and_by_what_is_due_before_it_would_wake() {
+        let mailbox = Arc::new(Mailbox::new());
+        let (awake, wakes) = channel();
+        let sleeper = std::thread::spawn({
+            let mailbox = mailbox.clone();
+            move || {
+                for _ in 0..2 {
+                    mailbox.wait();
+                    let taken = mailbox.take().items.len();
+                    mailbox.will_sleep(FOR_EVER);
+                    awake.send(taken).unwrap();
+                }
+            }
+        });
+        // Nobody said how long: it does not sleep at all.
+        assert_eq!(wakes.recv().unwrap(), 0);
+        mailbox.wake_within(FOR_EVER + FOR_EVER);
+        mailbox.wake_within(Duration::from_secs(1));
+        assert_eq!(wakes.recv().unwrap(), 0);
+        sleeper.join().unwrap();
+        mailbox.will_sleep(FOR_EVER);
+        let read = || Item::Read(Box::new(|_, _| Box::new(|| ())));
+        mailbox.outcome(read()).unwrap();
+        mailbox.add_outcome(read()).unwrap();
+        mailbox.wait();
+        assert_eq!(mailbox.take().items.len(), 2);
+    }
 }

@@ -1,6 +1,6 @@
 //! The turn: takes what is queued, steps it, hands the result to the writer, which syncs while the next turn runs.
 //!
-//! No timer: what is queued is the batch. One thread owns the coordinator; nothing else can touch it.
+//! No timer: what is queued is the batch. Whoever has the turn has the coordinator; nothing else can touch it.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

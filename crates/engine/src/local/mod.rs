@@ -3,7 +3,7 @@
 //! It knows nothing of facts or events. What a record is about it learns from [`Describe`]; the rest is bytes at positions.
 //! `docs/formats.md` describes the files, byte by byte.
 //!
-//! To read in this order: `frame` (the unit written), `segment` (the files they are in), `log` (the writer), `prepare` and
+//! To read in this order: `frame` (the unit written), `segment` (the files they are in), `log` (the writer) with `outgoing` (frames on their way into the file), `prepare` and
 //! `keeper` (files made ready beside it), `index` (finding), `reader` and `iterate` (reading what is durable), `scan` (telling
 //! a torn tail from damage), `inventory`, `newest`, `tail` and `recovery` (opening), `verify` (looking at everything), `housekeeper` with `removed`,
 //! `beginning` and `base` (letting go of what may go), `checkpoint` (a cache of state beside the log). All file operations go through `disk`.
