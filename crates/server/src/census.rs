@@ -177,7 +177,7 @@ impl Subscription {
 
 impl Census {
     /// Returns how many events each subscription still has to look at, as its page says it too.
-    pub(crate) fn lags(&self) -> Vec<(&SubscriptionId, u64)> {
+    pub(crate) fn lags(&self) -> Vec<(String, &SubscriptionId, u64)> {
         let by_name: HashMap<&str, Position> =
             self.topics.iter().map(|topic| (topic.name.as_str(), topic.last)).collect();
         let mut by_pattern = HashMap::new();
@@ -193,7 +193,7 @@ impl Census {
         living
             .map(|it| {
                 let last = it.topics.iter().map(&mut last_of).max().unwrap_or_default();
-                (&it.id, it.waiting + last.0.saturating_sub(it.read.0))
+                (topics_of(&it.topics), &it.id, it.waiting + last.0.saturating_sub(it.read.0))
             })
             .collect()
     }
@@ -211,4 +211,16 @@ fn once<K: Eq + Hash + Clone, V: Copy>(known: &mut HashMap<K, V>, key: K, make: 
     let value = make(&key);
     known.insert(key, value);
     value
+}
+
+/// How many of a subscription's patterns a label names.
+const TOPICS_NAMED: usize = 4;
+
+/// What a subscription listens to, as one label.
+fn topics_of(patterns: &[Pattern]) -> String {
+    let mut named: Vec<&str> = patterns.iter().take(TOPICS_NAMED).map(Pattern::as_str).collect();
+    if patterns.len() > TOPICS_NAMED {
+        named.push("…");
+    }
+    named.join(",")
 }

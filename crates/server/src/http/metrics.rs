@@ -144,8 +144,10 @@ fn write(page: &mut Page, census: &Census, now: Timestamp) {
     let ids: BTreeMap<u32, String> =
         census.subscriptions.iter().map(|(number, it)| (*number, it.id.to_string())).collect();
     let id = |number: &u32| ids.get(number).map_or(OTHER, String::as_str);
-    let lags: Vec<(String, u64)> = census.lags().into_iter().map(|(id, lag)| (id.to_string(), lag)).collect();
-    Series::of(["subscription"], lags.iter().map(|(id, lag)| ([id.as_str()], *lag as f64))).write(
+    let lags = census.lags().into_iter().map(|(topics, id, lag)| (topics, id.to_string(), lag));
+    let lags: Vec<(String, String, u64)> = lags.collect();
+    let lags = lags.iter().map(|(topics, id, lag)| ([topics.as_str(), id.as_str()], *lag as f64));
+    Series::of(["topic", "subscription"], lags).write(
         page,
         "cantus_consumer_lag_events",
         "gauge",

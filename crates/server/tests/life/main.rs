@@ -177,7 +177,7 @@ async fn metrics_and_status_count_what_is_there() {
     }
     // How far it has read is told now and then only.
     assert!(
-        metrics.body.contains("\ncantus_consumer_lag_events{subscription=\"worker/tasks\"} "),
+        metrics.body.contains("\ncantus_consumer_lag_events{topic=\"tasks\",subscription=\"worker/tasks\"} "),
         "{}",
         metrics.body
     );
