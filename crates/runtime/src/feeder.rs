@@ -62,7 +62,13 @@ impl Feeder {
 
     /// The feeder thread.
     pub(crate) fn run(mut self) {
-        self.look_for_missed_ends();
+        while !self.look_for_missed_ends() {
+            self.unreadable = false;
+            std::thread::sleep(READ_AGAIN_AFTER);
+            if self.inbox.is_closing() {
+                return;
+            }
+        }
         loop {
             let patience = if self.is_busy() { Duration::ZERO } else { TELL_AFTER_IDLE };
             let Some(taken) = self.inbox.take(patience) else { return };
@@ -229,16 +235,16 @@ impl Feeder {
         self.subjects.reached(reached, self.tail, &mut offers.fed);
     }
 
-    /// The event that ends a pause may have come just before the last stop.
-    pub(crate) fn look_for_missed_ends(&mut self) {
-        let Some(mut after) = self.subjects.oldest_awaiting_pause() else { return };
+    /// The event that ends a pause may have come just before the last stop. False when the log could not be read to its end.
+    pub(crate) fn look_for_missed_ends(&mut self) -> bool {
+        let Some(mut after) = self.subjects.oldest_awaiting_pause() else { return true };
         let selection = Selection { events_only: true, ..Selection::default() };
         while after < self.tail {
             let chunk = match self.reader.read(after, &selection, Budget::default()) {
                 Ok(chunk) => chunk,
                 Err(error) => {
                     self.unreadable(&error);
-                    return;
+                    return false;
                 }
             };
             for entry in &chunk.entries {
@@ -251,9 +257,10 @@ impl Feeder {
                 }
             }
             if chunk.end {
-                return;
+                return true;
             }
             after = chunk.reached;
         }
+        true
     }
 }

@@ -213,10 +213,11 @@ impl Coordinator {
 
     /// Parks what blocks a lane, opens lanes that have room, writes the floor down when it moved far.
     fn tend(&mut self, number: u32, now: Now, stepped: &mut Stepped) -> Result<(), Stop> {
+        let room = self.room_to_park(number);
         let Some(lanes) = self.lanes.get_mut(&number) else { return Ok(()) };
         let mut parked = Vec::new();
         for lane in lanes.stuck() {
-            parked.extend(lanes.park(lane, PARKED_AT_ONCE));
+            parked.extend(lanes.park(lane, PARKED_AT_ONCE.min(room - parked.len())));
         }
         if !parked.is_empty() {
             // There may be more to park before the lane has room.
@@ -239,6 +240,12 @@ impl Coordinator {
             stepped.effects.extend(lanes.reopen().into_iter().map(|feeding| feed(number, feeding)));
         }
         self.note_cursor(number, now, TAKEN_MAX, LAG_MAX, stepped)
+    }
+
+    /// How many more deliveries of a subscription state may hold.
+    pub(crate) fn room_to_park(&self, number: u32) -> usize {
+        let open = self.state.subscriptions.get(&number).map_or(0, |it| it.open.len());
+        self.limits().parked_max.saturating_sub(open)
     }
 
     fn note_cursor(

@@ -44,11 +44,19 @@ pub struct Limits {
     pub agents_max: usize,
     /// How many topics there may be.
     pub topics_max: usize,
+    /// How many deliveries of a subscription state may hold before none of those that wait for their key is parked any more.
+    pub parked_max: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { hops_max: 64, subscriptions_max: 100_000, agents_max: 100_000, topics_max: 100_000 }
+        Self {
+            hops_max: 64,
+            subscriptions_max: 100_000,
+            agents_max: 100_000,
+            topics_max: 100_000,
+            parked_max: 100_000,
+        }
     }
 }
 

@@ -410,11 +410,13 @@ impl Lanes {
     /// Tells which lanes are full of deliveries that all wait for their keys: these must be parked, or no other key
     /// would go on.
     pub fn stuck(&self) -> Vec<usize> {
-        let lanes = self.lanes.iter().enumerate();
-        lanes
-            .filter(|(_, lane)| lane.full && lane.ready.is_empty() && !lane.has_room())
-            .map(|(lane, _)| lane)
-            .collect()
+        (0..self.lanes.len()).filter(|lane| self.is_stuck(*lane)).collect()
+    }
+
+    /// Tells whether a lane is.
+    pub fn is_stuck(&self, lane: usize) -> bool {
+        let it = &self.lanes[lane];
+        it.full && it.ready.is_empty() && !it.has_room()
     }
 
     /// Returns the lanes' floors: everything up to them was taken, kept in state, or never wanted.

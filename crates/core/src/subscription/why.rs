@@ -89,6 +89,8 @@ pub enum Cause {
     NoWorker,
     /// It was not read from the log yet.
     NotReadYet,
+    /// It is not read from the log: as many deliveries wait for their keys as may.
+    Crowded(usize),
     /// Its turn comes next.
     Turn,
 }
@@ -189,6 +191,9 @@ impl Coordinator {
                 }
                 None => causes.push(Cause::Key),
             },
+            Place::NotFedYet if lanes.is_stuck(lane) && self.room_to_park(subscription.number) == 0 => {
+                causes.push(Cause::Crowded(subscription.open.len()));
+            }
             Place::NotFedYet => causes.push(Cause::NotReadYet),
             Place::Ready => {}
         }

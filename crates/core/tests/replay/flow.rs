@@ -330,6 +330,34 @@ fn a_held_key_with_more_waiting_than_a_lane_takes_is_parked_and_goes_on_in_order
 }
 
 #[test]
+fn what_waits_for_a_held_key_is_parked_up_to_a_limit_which_is_told_and_goes_on_once_the_key_is_free() {
+    let mut world = World::with(Limits { parked_max: 600, ..Limits::default() });
+    world.install_with(Subscription { concurrency: 1_000, max_in_flight: 60_000, ..held() });
+    world.published([Some(1)]);
+    world.pulls();
+    world.fails(Class::Rejected);
+    let many = WAITING_MAX as u64 + 2_000;
+    world.published((0..many).map(|_| Some(1)));
+    for _ in 0..16 {
+        world.turn();
+        world.feed();
+    }
+    assert_eq!((world.facts("DeliveryParked"), world.subscription().open.len()), (600, 600));
+    world.published([Some(2)]);
+    let other = world.last_event();
+    assert_eq!(world.causes(other)[0], Cause::Crowded(600), "why tells");
+    world.make(&Move::Release);
+    let mut delivered = 0;
+    for _ in 0..=many {
+        delivered += world.pulls().len();
+        world.succeeds();
+        world.feed();
+    }
+    assert_eq!(delivered as u64, many + 1, "nothing was lost");
+    assert!(world.subscription().open.is_empty());
+}
+
+#[test]
 fn a_rate_is_kept_also_over_a_restart() {
     let mut world =
         given(Subscription { rate: Some(Rate { count: 10, per: Span::seconds(1) }), ..patient() });

@@ -149,8 +149,12 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new() -> Self {
+        Self::with(Limits::default())
+    }
+
+    pub(super) fn with(limits: Limits) -> Self {
         let mut world = World {
-            coordinator: Coordinator::new(fresh(), Limits::default()),
+            coordinator: Coordinator::new(fresh(), limits),
             log: Vec::new(),
             at: Timestamp(1_000),
             rounds: [0; 4],
@@ -317,7 +321,7 @@ impl World {
         for recorded in &self.log {
             state.apply(recorded).expect("a fact that was written can be applied");
         }
-        self.coordinator = Coordinator::new(state, Limits::default());
+        self.coordinator = Coordinator::new(state, self.coordinator.limits().clone());
         let effects = self.coordinator.owed();
         self.take(Stepped { effects, ..Stepped::default() });
     }

@@ -168,6 +168,13 @@ pub fn cause_out(cause: &Cause) -> Waits {
             let sentence = "no worker of the agent is asking for deliveries".to_owned();
             (Some(WaitingFor::Offline), None, None, sentence)
         }
+        Cause::Crowded(held) => {
+            let sentence = format!(
+                "it is not read from the log: {held} deliveries of the subscription wait for their order keys, as many as may; \
+                 see to its dead letters, or pass over them with `cantus subs seek`"
+            );
+            (Some(WaitingFor::Key), None, None, sentence)
+        }
         Cause::NotReadYet => (None, None, None, "it was not read from the log yet".to_owned()),
         Cause::Turn => (None, None, None, "its turn comes next".to_owned()),
     }
