@@ -9,6 +9,8 @@ use crate::error::{Code, Problem};
 use crate::json::request::{syntax, text};
 use crate::json::scan::Scanner;
 
+// For so many events room is made at once.
+const EXPECTED_MAX: usize = 1_024;
 // A refusal names at most this many places.
 const FAULTS_MAX: usize = 16;
 
@@ -54,6 +56,10 @@ impl Reader<'_> {
                 .and_then(|()| self.check_members(&members, fit, "#"))
                 .and_then(|()| self.assemble(&members, &bytes_of));
             several.add(event, None);
+            if several.count == 1 {
+                // The others are likely to be as long.
+                several.expect(all.len() / (scanner.offset() - start).max(1));
+            }
         }
         several.finish()
     }
@@ -149,6 +155,11 @@ impl<'b> Several<'b> {
             Some(first) if first.errors.len() < FAULTS_MAX => first.errors.extend(problem.errors),
             Some(_) => {}
         }
+    }
+
+    /// Makes room for about so many more, within reason.
+    fn expect(&mut self, events: usize) {
+        self.events.reserve(events.min(EXPECTED_MAX));
     }
 
     fn finish(self) -> Result<Vec<Draft<'b>>, Box<Problem>> {

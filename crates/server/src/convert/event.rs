@@ -50,21 +50,21 @@ impl Cause {
 ///
 /// # Errors
 /// `EVENT_INVALID`, `ATTRIBUTE_INVALID`, `TOPIC_INVALID` and `EVENT_EXPIRED`, with pointers as in a CloudEvent.
-pub fn fill<T: AsRef<str>>(draft: wire::Event<T>, blanks: &Blanks<'_>) -> Result<Draft, Box<Problem>> {
-    fill_sharing(draft, blanks, &mut Shared::default())
+pub fn fill<T: AsRef<str>>(mut draft: wire::Event<T>, blanks: &Blanks<'_>) -> Result<Draft, Box<Problem>> {
+    fill_sharing(&mut draft, blanks, &mut Shared::default())
 }
 
-/// Fills the blanks of one event of several. Texts that several of them have are kept once.
+/// Fills the blanks of one event of several, and takes its data. Texts that several of them have are kept once.
 ///
 /// # Errors
 /// As [`fill`].
 pub fn fill_sharing<T: AsRef<str>>(
-    draft: wire::Event<T>,
+    draft: &mut wire::Event<T>,
     blanks: &Blanks<'_>,
     known: &mut Shared,
 ) -> Result<Draft, Box<Problem>> {
     let topic = topic_of(draft.topic.as_ref().map(T::as_ref), blanks, known)?;
-    let content = content_of(&draft);
+    let content = content_of(draft);
     let own = |text: &Option<T>| text.as_ref().map(|text| Text::from(text.as_ref()));
     let mut shared = |text: &Option<T>| text.as_ref().map(|text| known.text(text.as_ref()));
     let moment = |name: &str, text: &Option<T>| match text {
@@ -115,7 +115,7 @@ pub fn fill_sharing<T: AsRef<str>>(
                 json: Text::from(one.value.as_ref()),
             })
             .collect(),
-        data: draft.data.map(data_in),
+        data: draft.data.take().map(data_in),
         id,
     };
     Ok(Draft { event: Arc::new(event), content })

@@ -272,11 +272,11 @@ impl Sent {
 }
 
 /// Fills the blanks of events that were read.
-fn prepare(read: Vec<wire::Draft<'_>>, blanks: &Blanks<'_>, place: Place) -> Result<Prepared, Box<Problem>> {
+fn prepare(mut read: Vec<wire::Draft<'_>>, blanks: &Blanks<'_>, place: Place) -> Result<Prepared, Box<Problem>> {
     let mut drafts = Vec::with_capacity(read.len());
     let mut causes = Vec::new();
     let mut shared = Shared::default();
-    for (index, draft) in read.into_iter().enumerate() {
+    for (index, draft) in read.iter_mut().enumerate() {
         let follows =
             draft.causation_id.is_some() && (draft.correlation_id.is_none() || draft.hops.is_none());
         if follows {
