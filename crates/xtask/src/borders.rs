@@ -11,11 +11,12 @@ use crate::workspace::{Package, Workspace};
 
 /// What each package may depend on within the workspace, directly, for any purpose.
 const INSIDE: &[(&str, &[&str])] = &[
-    ("cantus-core", &[]),
+    ("cantus-core", &["cantus-calendar"]),
     ("cantus-api", &[]),
+    ("cantus-calendar", &[]),
     ("cantus-engine", &["cantus-core"]),
     ("cantus-runtime", &["cantus-engine", "cantus-core"]),
-    ("cantus-file", &["cantus-api", "cantus-core"]),
+    ("cantus-file", &["cantus-api", "cantus-core", "cantus-calendar"]),
     ("cantus-client", &["cantus-api"]),
     ("cantus-server", &["cantus-runtime", "cantus-engine", "cantus-core", "cantus-api", "cantus-file"]),
     (
@@ -27,6 +28,7 @@ const INSIDE: &[(&str, &[&str])] = &[
             "cantus-core",
             "cantus-api",
             "cantus-file",
+            "cantus-calendar",
             "cantus-client",
         ],
     ),
