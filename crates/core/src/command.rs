@@ -43,6 +43,8 @@ pub enum Command {
     Audited(Box<Audited>),
     /// Somebody takes a copy of everything. It changes nothing, and who took it is told.
     TakeBackup,
+    /// Somebody accepts programs that were edited. No definition changes, and who accepted them is told.
+    AcceptPrograms,
     /// Events are published, all or none.
     Publish(Box<Publish>),
     /// An agent registers itself.

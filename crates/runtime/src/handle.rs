@@ -442,12 +442,12 @@ impl Handle {
     /// Looks at the scripts and paths that strict sandboxes name: from now on they must stay what they are. The files with secrets that
     /// webhooks name are hidden from those programs from now on.
     ///
-    /// To be called when definitions were installed.
+    /// To be called when definitions were installed. Tells whether any of them was accepted as another than it was before.
     ///
     /// # Errors
     /// When the server stops.
-    pub async fn look_at_programs(&self) -> Result<(), Failed> {
-        let Some(confine) = self.confine().cloned() else { return Ok(()) };
+    pub async fn look_at_programs(&self) -> Result<bool, Failed> {
+        let Some(confine) = self.confine().cloned() else { return Ok(false) };
         let actions = self
             .read(|coordinator, _| {
                 let all = coordinator.state.subscriptions.values().filter(|one| !one.removed);

@@ -88,8 +88,8 @@ pub async fn install_at_start(
     install(handle, definitions, source, actor, defaults).await.map(Started::Installed)
 }
 
-/// A script that is edited later runs once somebody has put the definitions in force again.
-pub(crate) async fn look_at_programs(handle: &Handle) -> Result<(), Box<Problem>> {
+/// A script that is edited later runs once somebody has put the definitions in force again. Tells whether one was.
+pub(crate) async fn look_at_programs(handle: &Handle) -> Result<bool, Box<Problem>> {
     handle.look_at_programs().await.map_err(|failed| of(failed, Place::Alone))
 }
 

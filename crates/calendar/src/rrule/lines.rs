@@ -84,7 +84,10 @@ fn read_line(text: &str, byte: usize, line: &str) -> Result<Line, InvalidExpress
             // What a value is can be seen.
             "VALUE" if ["DATE", "DATE-TIME"].iter().any(|kind| kind.eq_ignore_ascii_case(value)) => {}
             "VALUE" => {
-                return Err(wrong(format!("values of {} are not taken: write times or dates", quoted(value))));
+                return Err(wrong(format!(
+                    "values of {} are not taken: write times or dates",
+                    quoted(value)
+                )));
             }
             _ => {
                 return Err(wrong(format!(

@@ -184,8 +184,20 @@ fn a_script_that_was_edited_runs_again_once_the_definitions_are_applied() {
     server.wait("the attempt has failed", |server| {
         server.get("/v1/dead-letters").to_string().contains("agent.sh is not what it was").then_some(())
     });
+    let entries = |server: &Server| {
+        let audit = server.json(&["audit", "ls", "--limit", "100"]);
+        audit["items"].as_array().expect("a list").len()
+    };
+    let before = entries(&server);
     server.ok(&apply);
     assert_eq!(answered(&server, "three").trim_end(), "second");
+    assert_eq!(
+        entries(&server),
+        before + 1,
+        "who let another program run is told, though no definition changed"
+    );
+    server.ok(&apply);
+    assert_eq!(entries(&server), before + 1, "and what changes nothing at all is not");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! An entry holds the hash of the one before it and its own, so that one that was changed, left out or put in shows.
 //! Read `chain`, then `told` (what an entry says was so before and is so after). The entry itself is the fact
 //! `CallAudited`. What was refused changed nothing and leaves no entry; a backup
-//! changes nothing and leaves one, of no facts, before its first byte goes.
+//! changes nothing and leaves one, of no facts, before its first byte goes, and so does an apply that accepts edited programs.
 
 mod chain;
 mod told;

@@ -31,14 +31,15 @@ pub(super) fn decide(view: &View<'_>, command: &Command) -> Decided {
         Command::Apply(apply) => super::install::apply(view, apply),
         Command::Audited(audited) => {
             let (mut facts, answer) = decide(view, &audited.command)?;
-            // What changes nothing leaves no entry, but for what takes everything away.
-            if !facts.is_empty() || matches!(audited.command, Command::TakeBackup) {
+            // What changes nothing leaves no entry, but for what takes everything away, and what lets other programs run.
+            let is_told = matches!(audited.command, Command::TakeBackup | Command::AcceptPrograms);
+            if !facts.is_empty() || is_told {
                 let entry = crate::audit::entry(view, audited, &facts);
                 facts.push(Fact::from(entry));
             }
             Ok((facts, answer))
         }
-        Command::TakeBackup => Ok((Vec::new(), Answer::Done)),
+        Command::TakeBackup | Command::AcceptPrograms => Ok((Vec::new(), Answer::Done)),
         Command::Publish(publish) => {
             let published = publish::decide(view, publish, publish::Origin::default())?;
             let answer = Answer::Published { receipts: published.receipts, replayed: published.replayed };

@@ -31,7 +31,7 @@ impl Confine {
 
     /// Looks at the scripts and paths that these actions name: only as they are now will they be accepted. Files with secrets
     /// are hidden from now on.
-    pub(crate) fn look(&self, actions: &[Action]) {
+    pub(crate) fn look(&self, actions: &[Action]) -> bool {
         let files = actions.iter().flat_map(|action| match action {
             Action::Webhook(webhook) => webhook.secrets.as_slice(),
             _ => &[],
@@ -53,7 +53,7 @@ impl Confine {
                 .flat_map(|declared| declared.readable.iter().chain(&declared.writable));
             places.extend(declared.map(|path| plain(path)));
         }
-        self.pins.take(&programs, &places);
+        self.pins.take(&programs, &places)
     }
 
     /// Puts the sandbox of an action into the spec of an attempt.

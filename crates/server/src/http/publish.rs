@@ -272,7 +272,11 @@ impl Sent {
 }
 
 /// Fills the blanks of events that were read.
-fn prepare(mut read: Vec<wire::Draft<'_>>, blanks: &Blanks<'_>, place: Place) -> Result<Prepared, Box<Problem>> {
+fn prepare(
+    mut read: Vec<wire::Draft<'_>>,
+    blanks: &Blanks<'_>,
+    place: Place,
+) -> Result<Prepared, Box<Problem>> {
     let mut drafts = Vec::with_capacity(read.len());
     let mut causes = Vec::new();
     let mut shared = Shared::default();

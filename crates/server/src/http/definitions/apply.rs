@@ -80,8 +80,9 @@ pub(super) async fn apply(mut call: Call) -> Answered {
         match call.app.handle.submit(Command::Apply(Box::new(apply))).await {
             Ok(Answer::Applied(changes)) => {
                 let dry_run = query.dry_run.unwrap_or(false);
-                if !dry_run {
-                    install::look_at_programs(&call.app.handle).await?;
+                if !dry_run && install::look_at_programs(&call.app.handle).await? && changes.is_empty() {
+                    // No definition changed, and yet other programs may run: who let them is told.
+                    call.app.handle.submit(Command::AcceptPrograms).await.map_err(failed)?;
                 }
                 let hash = if dry_run || changes.is_empty() {
                     before

@@ -12,18 +12,27 @@ pub(crate) struct Pins {
     seen: Arc<Mutex<Seen>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Seen {
     scripts: HashMap<PathBuf, Option<String>>,
     places: HashMap<PathBuf, Option<PathBuf>>,
 }
 
 impl Pins {
-    /// Forgets everything and looks anew.
-    pub(crate) fn take(&self, programs: &[PathBuf], places: &[PathBuf]) {
+    /// Forgets everything and looks anew. Tells whether anything that was seen before is another now.
+    pub(crate) fn take(&self, programs: &[PathBuf], places: &[PathBuf]) -> bool {
         let scripts = programs.iter().map(|path| (path.clone(), script_hash(path))).collect();
         let places = places.iter().map(|path| (path.clone(), path.canonicalize().ok())).collect();
-        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Seen { scripts, places };
+        let now = Seen { scripts, places };
+        let before =
+            std::mem::replace(&mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner), now.clone());
+        let differs = |(path, hash): (&PathBuf, &Option<String>)| {
+            now.scripts.get(path).is_some_and(|anew| anew != hash)
+        };
+        let leads_elsewhere = |(path, place): (&PathBuf, &Option<PathBuf>)| {
+            now.places.get(path).is_some_and(|anew| anew != place)
+        };
+        before.scripts.iter().any(differs) || before.places.iter().any(leads_elsewhere)
     }
 
     /// Returns the hash a script must have. One nobody has looked at yet is looked at now.
