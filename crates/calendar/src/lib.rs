@@ -18,6 +18,8 @@ pub mod rrule;
 pub mod search;
 mod zone;
 
+pub use jiff::Timestamp;
+
 pub use error::InvalidExpression;
 pub use recurrence::{Fires, Next, Recurrence};
 pub use zone::{InvalidZone, Zone, time_zones_version};

@@ -1,14 +1,13 @@
 //! The four ways to say when something recurs, and the two questions about it.
 
 use jiff::Timestamp;
-use jiff::civil::DateTime;
 
 use crate::cron::Cron;
-use crate::error::{InvalidExpression, check_length, quoted};
+use crate::error::InvalidExpression;
 use crate::every::Every;
 use crate::rrule::Set;
 use crate::search::{GaveUp, Looks};
-use crate::zone::{Local, Zone};
+use crate::zone::Zone;
 
 /// When something recurs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,24 +62,12 @@ impl Recurrence {
         Ok(Recurrence { rule: Rule::Set(Box::new(set)), zone })
     }
 
-    /// Reads one time: RFC 3339 with an offset, or local to a zone. A local time that the clocks skip is the first instant after the jump,
-    /// one that happens twice the first of the two.
+    /// Reads one time, as [`Zone::time`] does.
     ///
     /// # Errors
     /// What is wrong and what to write.
     pub fn at(text: &str, zone: &Zone) -> Result<Recurrence, InvalidExpression> {
-        check_length(text)?;
-        let word = text.trim();
-        let local = || match zone.resolve(word.parse::<DateTime>().ok()?)? {
-            Local::Once(at) | Local::Skipped { gap_end: at, .. } | Local::Twice { first: at, .. } => Some(at),
-        };
-        let at = word.parse::<Timestamp>().ok().or_else(local).ok_or_else(|| {
-            let what = format!(
-                "{} is no time: write 2026-11-29T14:30:00Z, or 2026-11-29T14:30:00 for the clocks of the zone",
-                quoted(text)
-            );
-            InvalidExpression::new(text, 0, what)
-        })?;
+        let at = zone.time(text)?;
         Ok(Recurrence { rule: Rule::At(at), zone: zone.clone() })
     }
 

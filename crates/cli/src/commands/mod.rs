@@ -25,6 +25,7 @@ mod log;
 mod publish;
 mod reconnect;
 mod reply;
+mod schedules;
 mod schema;
 mod serve;
 mod shape;
@@ -85,6 +86,9 @@ pub(crate) enum Command {
     /// Read and operate agents
     #[command(subcommand)]
     Agents(agents::Verb),
+    /// See when schedules fire
+    #[command(subcommand)]
+    Schedules(schedules::Verb),
     /// See who operated and defined
     #[command(subcommand)]
     Audit(audit::Verb),
@@ -147,6 +151,7 @@ fn start(command: Command, context: &Context) -> Result<()> {
         Command::Reply(command) => command.run(context),
         Command::Event(verb) => verb.run(context),
         Command::Filter(verb) => verb.run(context),
+        Command::Schedules(verb) => verb.run(context),
         Command::Pub(command) => wait(command.run(context)),
         Command::Sub(command) => wait(command.run(context)),
         Command::Ingest(verb) => wait(verb.run(context)),

@@ -16,4 +16,4 @@ pub(crate) use list::{ListOptions, gather};
 pub(crate) use screen::{Format, Screen};
 pub(crate) use style::Tone;
 pub(crate) use table::{Table, fields};
-pub(crate) use time::{TimeStyle, duration_ms};
+pub(crate) use time::{TimeStyle, duration_ms, relative};
