@@ -47,6 +47,10 @@ pub(crate) struct Feeder {
     held: VecDeque<(Position, Feeding)>,
     /// The log could not be read: it is tried again after a pause.
     unreadable: bool,
+    /// Up to where everything was followed when this began.
+    started_at: Position,
+    /// From where the log is still to be looked through for the ends of pauses that came before this began.
+    missed_after: Option<Position>,
 }
 
 impl Feeder {
@@ -57,18 +61,22 @@ impl Feeder {
         shared: Arc<Shared>,
     ) -> Self {
         let tail = subjects.as_of();
-        Self { subjects, inbox, reader, shared, tail, told: tail, held: VecDeque::new(), unreadable: false }
+        Self {
+            missed_after: subjects.oldest_awaiting_pause(),
+            subjects,
+            inbox,
+            reader,
+            shared,
+            tail,
+            told: tail,
+            held: VecDeque::new(),
+            unreadable: false,
+            started_at: tail,
+        }
     }
 
     /// The feeder thread.
     pub(crate) fn run(mut self) {
-        while !self.look_for_missed_ends() {
-            self.unreadable = false;
-            std::thread::sleep(READ_AGAIN_AFTER);
-            if self.inbox.is_closing() {
-                return;
-            }
-        }
         loop {
             let patience = if self.is_busy() { Duration::ZERO } else { TELL_AFTER_IDLE };
             let Some(taken) = self.inbox.take(patience) else { return };
@@ -87,11 +95,12 @@ impl Feeder {
 
     /// Tells whether there is something to read.
     pub(crate) fn is_busy(&self) -> bool {
-        self.subjects.has_behind() || self.tail < self.reader.durable()
+        self.missed_after.is_some() || self.subjects.has_behind() || self.tail < self.reader.durable()
     }
 
     /// Follows what came, and feeds what lags. Returns what the turn is to be told.
     pub(crate) fn step(&mut self, taken: Taken) -> Option<Offers> {
+        self.look_for_missed_ends();
         let idle = taken.frames.is_empty() && taken.feedings.is_empty();
         let mut offers = Offers::default();
         // Feedings speak of definitions whose facts are durable: those come first.
@@ -235,32 +244,27 @@ impl Feeder {
         self.subjects.reached(reached, self.tail, &mut offers.fed);
     }
 
-    /// The event that ends a pause may have come just before the last stop. False when the log could not be read to its end.
-    pub(crate) fn look_for_missed_ends(&mut self) -> bool {
-        let Some(mut after) = self.subjects.oldest_awaiting_pause() else { return true };
+    /// The event that ends a pause may have come just before the last stop: looks at a part of the log for it. What can not be
+    /// read is looked at again later.
+    fn look_for_missed_ends(&mut self) {
+        let Some(after) = self.missed_after.filter(|after| *after < self.started_at) else {
+            self.missed_after = None;
+            return;
+        };
         let selection = Selection { events_only: true, ..Selection::default() };
-        while after < self.tail {
-            let chunk = match self.reader.read(after, &selection, Budget::default()) {
-                Ok(chunk) => chunk,
-                Err(error) => {
-                    self.unreadable(&error);
-                    return false;
-                }
-            };
-            for entry in &chunk.entries {
-                let Entry::Fact(recorded) = entry else { continue };
-                let Fact::EventPublished(published) = &recorded.fact else { continue };
-                if recorded.position <= self.tail {
-                    for pause in self.subjects.ended_pauses(recorded.position, &published.event) {
-                        self.end_pause(pause, published.event.source.clone());
-                    }
+        let chunk = match self.reader.read(after, &selection, Budget::default()) {
+            Ok(chunk) => chunk,
+            Err(error) => return self.unreadable(&error),
+        };
+        for entry in &chunk.entries {
+            let Entry::Fact(recorded) = entry else { continue };
+            let Fact::EventPublished(published) = &recorded.fact else { continue };
+            if recorded.position <= self.started_at {
+                for pause in self.subjects.ended_pauses(recorded.position, &published.event) {
+                    self.end_pause(pause, published.event.source.clone());
                 }
             }
-            if chunk.end {
-                return true;
-            }
-            after = chunk.reached;
         }
-        true
+        self.missed_after = (!chunk.end).then_some(chunk.reached);
     }
 }

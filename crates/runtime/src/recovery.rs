@@ -122,21 +122,47 @@ fn fill(
     Ok(checkpoint.commit(rows, base.reached, base.at)?)
 }
 
-/// Rebuilds the state from a checkpoint and the log.
+/// Rebuilds the state from a checkpoint and the log. Rows that are not used are removed: what is written down later only says
+/// what changed since.
 pub(crate) fn recover(
+    reader: &dyn Reader,
+    checkpoint: &mut dyn Checkpoint,
+    limits: Limits,
+) -> Result<Recovered, RecoveryError> {
+    let kept = kept(checkpoint);
+    if kept.is_none() {
+        checkpoint.clear()?;
+    }
+    if checkpoint.reached().0 == Position(0) && has_rows(checkpoint) {
+        // They were on their way when the process ended.
+        checkpoint.clear()?;
+    }
+    replay(reader, kept.unwrap_or_default(), limits)
+}
+
+/// As [`recover`], for who only wants to know: nothing is removed.
+#[cfg(feature = "simulation")]
+pub(crate) fn look(
     reader: &dyn Reader,
     checkpoint: &dyn Checkpoint,
     limits: Limits,
 ) -> Result<Recovered, RecoveryError> {
-    let started = std::time::Instant::now();
-    let mut state = match rows(checkpoint) {
-        Ok(state) => state,
-        Err(error) => {
-            let reason = crate::telemetry::chain(&error);
+    replay(reader, kept(checkpoint).unwrap_or_default(), limits)
+}
+
+/// The state that a checkpoint has kept; None when it can not be used.
+fn kept(checkpoint: &dyn Checkpoint) -> Option<State> {
+    rows(checkpoint)
+        .inspect_err(|error| {
+            let reason = crate::telemetry::chain(error);
             tracing::warn!(reason, "the checkpoint is not used; the whole log is replayed");
-            State::default()
-        }
-    };
+        })
+        .ok()
+}
+
+/// Follows the log from where a state stands.
+fn replay(reader: &dyn Reader, mut state: State, limits: Limits) -> Result<Recovered, RecoveryError> {
+    let started = std::time::Instant::now();
     // Cold rows are asked for one by one; with nothing in the checkpoint the replay brings all of them.
     state.streams_complete = state.position == Position(0);
     let from = state.position;
@@ -179,6 +205,12 @@ pub(crate) fn recover(
     let took_ms = started.elapsed().as_millis() as u64;
     tracing::info!(checkpoint = %from, end = %state.position, replayed, orphans, took_ms, "state rebuilt");
     Ok(Recovered { coordinator: Coordinator::new(state, limits), gaps, orphans })
+}
+
+/// Tells whether there are rows, or whether that can not be told.
+fn has_rows(checkpoint: &dyn Checkpoint) -> bool {
+    let mut any = false;
+    checkpoint.rows(&[], &mut |_, _| any = true).is_err() || any
 }
 
 fn rows(checkpoint: &dyn Checkpoint) -> Result<State, RowsError> {

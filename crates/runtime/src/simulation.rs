@@ -197,7 +197,6 @@ impl Node {
             }
         }
         if let Some((_, owed)) = self.starting.take() {
-            self.feeder.look_for_missed_ends();
             self.out.effects(owed);
         }
         true
@@ -422,5 +421,5 @@ pub fn rebuild_from_bases(
 /// # Errors
 /// When it can not be.
 pub fn rebuild(reader: &dyn Reader, checkpoint: &dyn Checkpoint) -> Result<State, RecoveryError> {
-    Ok(recovery::recover(reader, checkpoint, Limits::default())?.coordinator.state)
+    Ok(recovery::look(reader, checkpoint, Limits::default())?.coordinator.state)
 }

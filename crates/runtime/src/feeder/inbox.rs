@@ -85,11 +85,6 @@ impl Inbox {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).frames.is_empty()
     }
 
-    /// Tells whether the thread is to end.
-    pub(crate) fn is_closing(&self) -> bool {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).closing
-    }
-
     /// Lets the thread end.
     pub(crate) fn close(&self) {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).closing = true;

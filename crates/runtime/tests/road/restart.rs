@@ -1,7 +1,13 @@
 //! What a restart keeps.
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use cantus_core::Position;
 use cantus_core::command::Settled;
+use cantus_core::row::Key;
 use cantus_core::subscription::retry::Class;
+use cantus_engine::Checkpoint;
 
 use crate::given::{Disk, Given, event, ids, inbox, keyed};
 
@@ -15,6 +21,32 @@ async fn what_was_not_acknowledged_is_delivered_after_a_restart_and_the_rest_is_
     assert_eq!(ids(&given.pull(1).await), ["c"]);
     assert!(matches!(given.ack(&pulled[1]).await, Settled::Acked(_)), "a surviving lease goes on");
     given.nothing_to_pull().await;
+}
+
+#[tokio::test]
+async fn what_was_done_stays_done_when_a_checkpoint_could_not_be_read_once() {
+    let disk = Disk::default();
+    let given = Given::with_disk(disk.clone(), inbox()).await;
+    given.publish(&[event("a")]).await;
+    let pulled = given.pull(1).await;
+    let Disk::Memory(_, mut checkpoint) = disk.clone() else { panic!("a disk in memory") };
+    given.runtime.stop(Duration::ZERO).await;
+    let (reached, at) = checkpoint.reached();
+    let unknown = (vec![0xff], Some(b"a row of another program".to_vec()));
+    checkpoint.commit(vec![unknown], reached, at).expect("rows are written");
+    let given = Given::start(disk.clone()).await;
+    assert!(matches!(given.ack(&pulled[0]).await, Settled::Acked(_)));
+    given.runtime.stop(Duration::ZERO).await;
+    let mut kinds = BTreeSet::new();
+    let kind = &mut |key: &[u8], _: &[u8]| {
+        kinds.insert(key[0]);
+    };
+    checkpoint.rows(&[], kind).expect("rows are read");
+    let open = Key::Open(0, Position(0), 0).to_bytes()[0];
+    assert!(!kinds.contains(&open) && !kinds.contains(&0xff), "{kinds:?}");
+    let given = Given::start(disk).await;
+    let open = given.handle.read(|it, _| it.state.subscriptions[&0].open.len()).await;
+    assert_eq!(open, Ok(0));
 }
 
 #[tokio::test]
