@@ -116,6 +116,21 @@ fn a_set_has_its_rules_and_added_times_without_those_taken_out() {
 }
 
 #[test]
+fn weeks_are_whole_also_the_first_one_and_those_at_the_turn_of_the_year() {
+    // The Wednesday of the first week lies before the start, and is the first of its week all the same.
+    let text = "DTSTART:20260102T090000\nRRULE:FREQ=WEEKLY;BYDAY=WE,SA;BYSETPOS=1";
+    assert_eq!(days(&rule(text).unwrap()), ["2026-01-07", "2026-01-14", "2026-01-21"]);
+    // 2026 has 53 weeks, 2027 has 52; the first week of 2026 begins in December.
+    let text = "DTSTART:20251201T090000\nRRULE:FREQ=DAILY;BYWEEKNO=-53;BYDAY=MO,TH";
+    let first = rule(text).unwrap().next_after(Timestamp::UNIX_EPOCH).map(|at| at.to_string());
+    assert_eq!(first.as_deref(), Some("2025-12-29T09:00:00Z"));
+    assert_eq!(
+        days(&rule("FREQ=DAILY;BYWEEKNO=53;BYDAY=SA,SU").unwrap()),
+        ["2027-01-02", "2027-01-03", "2033-01-01"]
+    );
+}
+
+#[test]
 fn what_never_fires_is_found_out() {
     for text in [
         "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=31",
@@ -125,6 +140,7 @@ fn what_never_fires_is_found_out() {
         "FREQ=HOURLY;BYMONTH=2;BYMONTHDAY=30",
         "FREQ=SECONDLY;BYMONTH=4;BYMONTHDAY=31;COUNT=3",
         "FREQ=MONTHLY;BYDAY=MO;BYSETPOS=6",
+        "FREQ=HOURLY;BYMINUTE=1,2;BYSETPOS=3;COUNT=5",
         "FREQ=YEARLY;UNTIL=20200101T000000Z",
     ] {
         assert_eq!(rule(text).unwrap().search_after(Timestamp::UNIX_EPOCH), Next::Never, "{text}");

@@ -68,6 +68,11 @@ fn a_filter_asked_and_explained_says_the_same() {
 }
 
 #[test]
+fn a_recurrence_is_refused_or_rises() {
+    holds("calendar");
+}
+
+#[test]
 fn a_request_is_answered_and_never_with_an_internal_error() {
     holds("http");
 }

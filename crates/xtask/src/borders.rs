@@ -34,7 +34,15 @@ const INSIDE: &[(&str, &[&str])] = &[
     ),
     (
         "cantus-fuzz",
-        &["cantus-server", "cantus-runtime", "cantus-engine", "cantus-core", "cantus-api", "cantus-file"],
+        &[
+            "cantus-server",
+            "cantus-runtime",
+            "cantus-engine",
+            "cantus-core",
+            "cantus-api",
+            "cantus-file",
+            "cantus-calendar",
+        ],
     ),
     ("cantus-sim", &["cantus-runtime", "cantus-engine", "cantus-core"]),
     ("cantus-faults", &[]),

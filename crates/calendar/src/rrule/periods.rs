@@ -155,6 +155,9 @@ fn times_count(times: &Times) -> usize {
 
 /// Returns which of `count` occurrences the positions keep, as numbers from zero, rising, each once.
 pub(super) fn kept(positions: &[i16], count: usize) -> Vec<usize> {
+    if count == 0 {
+        return Vec::new();
+    }
     let mut kept: Vec<usize> = positions
         .iter()
         .filter_map(|position| match usize::from(position.unsigned_abs()) {

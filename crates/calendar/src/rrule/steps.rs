@@ -34,6 +34,13 @@ impl Steps {
             && self.positions.is_empty()
     }
 
+    /// Whether the positions keep nothing of any period: each has as many occurrences as the others.
+    fn keeps_nothing(&self) -> bool {
+        let count = |set: Option<u64>| set.map_or(1, |set| set.count_ones() as usize);
+        !self.positions.is_empty()
+            && kept(&self.positions, count(self.minutes) * count(self.seconds)).is_empty()
+    }
+
     /// Returns the first occurrence after an instant; none if there is none, ever.
     pub(super) fn next_after(
         &self,
@@ -41,7 +48,7 @@ impl Steps {
         after: Timestamp,
         looks: &mut Looks,
     ) -> Result<Option<Timestamp>, GaveUp> {
-        let Some(from) = second_after(after) else { return Ok(None) };
+        let Some(from) = second_after(after).filter(|_| !self.keeps_nothing()) else { return Ok(None) };
         // A period may reach an hour behind its step.
         let mut step = self.step_at_or_after(from.as_second().saturating_sub(3600));
         loop {
@@ -68,6 +75,9 @@ impl Steps {
     ) -> Result<Option<Timestamp>, GaveUp> {
         if self.plain() {
             return Ok(self.step(i64::from(count) - 1));
+        }
+        if self.keeps_nothing() {
+            return Ok(None);
         }
         let (mut left, mut step) = (count, 0);
         loop {

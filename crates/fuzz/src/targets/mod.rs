@@ -1,5 +1,6 @@
 //! What bytes are thrown at. A target returns whatever comes; it panics when something that must hold does not.
 
+mod calendar;
 mod event;
 mod fact;
 mod file;
@@ -63,6 +64,12 @@ pub const TARGETS: &[Target] = &[
         holds: "a filter is refused, or asked and explained it says the same, alone and in an index",
         run: filter::run,
         short: 15_000,
+    },
+    Target {
+        name: "calendar",
+        holds: "a recurrence is refused, or its times rise, and are the same from wherever they are asked",
+        run: calendar::run,
+        short: 5_000,
     },
     Target {
         name: "http",
