@@ -24,6 +24,11 @@ fn bytes<'a>(path: *const c_char) -> &'a [u8] {
     unsafe { CStr::from_ptr(path) }.to_bytes()
 }
 
+/// The descriptor that a file is opened by once more, under another mode.
+fn again(path: &[u8]) -> Option<c_int> {
+    std::str::from_utf8(path.strip_prefix(b"/proc/self/fd/")?).ok()?.parse().ok()
+}
+
 fn open_with(path: *const c_char, flags: c_int, open: impl FnOnce() -> c_int) -> c_int {
     let path = bytes(path);
     let creates = flags & libc::O_CREAT != 0 && files::is_ours(path);
@@ -32,7 +37,10 @@ fn open_with(path: *const c_char, flags: c_int, open: impl FnOnce() -> c_int) ->
     }
     let file = open();
     if file >= 0 {
-        files::opened(file, path);
+        match again(path) {
+            Some(first) => files::opened_again(file, first),
+            None => files::opened(file, path),
+        }
     }
     if creates {
         plan::done();
@@ -59,7 +67,6 @@ extern "C" fn openat64(dir: c_int, path: *const c_char, flags: c_int, mode: libc
 #[unsafe(no_mangle)]
 extern "C" fn close(file: c_int) -> c_int {
     if files::is_watched(file) {
-        journal::forget(file);
         files::closed(file);
     }
     real::close(file)
@@ -119,9 +126,7 @@ extern "C" fn pwrite64(file: c_int, from: *const c_void, count: usize, offset: i
             fail(libc::ENOSPC);
             return -1;
         }
-        Write::Torn => torn(|| {
-            let _ = real::pwrite64(file, from, count / 2, offset);
-        }),
+        Write::Torn => torn(|| journal::write_plainly(file, from, count / 2, offset)),
         Write::Whole => {}
     }
     if settings().sync_drops {

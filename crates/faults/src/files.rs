@@ -30,6 +30,13 @@ pub(crate) fn opened(file: i32, path: &[u8]) {
     place.store(kind, Ordering::Relaxed);
 }
 
+/// A file that is open already was opened once more.
+pub(crate) fn opened_again(file: i32, first: i32) {
+    if let (Some(place), Some(first)) = (place(file), place(first)) {
+        place.store(first.load(Ordering::Relaxed), Ordering::Relaxed);
+    }
+}
+
 pub(crate) fn closed(file: i32) {
     if let Some(place) = place(file) {
         place.store(NOT, Ordering::Relaxed);

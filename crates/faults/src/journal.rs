@@ -1,6 +1,6 @@
 //! What was there before it was overwritten, so that a failed sync can lose what it did not write: a kernel drops such pages.
 
-use std::ffi::CString;
+use std::ffi::{CString, c_void};
 use std::os::unix::fs::MetadataExt;
 use std::sync::{Mutex, PoisonError};
 
@@ -24,9 +24,7 @@ static WRITTEN: Mutex<Vec<Before>> = Mutex::new(Vec::new());
 pub(crate) fn remember(file: i32, offset: i64, count: usize) {
     let Some(inode) = inode(file) else { return };
     let mut bytes = vec![0; count];
-    // The file may be open for reads and writes past the page cache, which want their memory aligned.
-    let path = CString::new(format!("/proc/self/fd/{file}")).unwrap_or_default();
-    let plain = real::open64(path.as_ptr(), libc::O_RDONLY, 0);
+    let plain = plainly(file, libc::O_RDONLY);
     let read = real::pread64(plain, bytes.as_mut_ptr().cast(), count, offset);
     real::close(plain);
     bytes.truncate(usize::try_from(read).unwrap_or(0));
@@ -36,7 +34,20 @@ pub(crate) fn remember(file: i32, offset: i64, count: usize) {
     }
 }
 
-/// Forgets a file: it is synced, or closed.
+/// Opens a file once more: it may be open for reads and writes past the page cache, which want all aligned.
+fn plainly(file: i32, flags: i32) -> i32 {
+    let path = CString::new(format!("/proc/self/fd/{file}")).unwrap_or_default();
+    real::open64(path.as_ptr(), flags, 0)
+}
+
+/// Writes so many bytes, however many those are.
+pub(crate) fn write_plainly(file: i32, from: *const c_void, count: usize, offset: i64) {
+    let plain = plainly(file, libc::O_WRONLY);
+    real::pwrite64(plain, from, count, offset);
+    real::close(plain);
+}
+
+/// Forgets a file: it is synced.
 pub(crate) fn forget(file: i32) {
     let Some(inode) = inode(file) else { return };
     WRITTEN.lock().unwrap_or_else(PoisonError::into_inner).retain(|before| before.file != inode);

@@ -153,6 +153,8 @@ impl Handle {
 
     /// Asks the core for something; returns once everything the answer rests on is durable.
     ///
+    /// Who asks alone takes the turn within its first poll: a limit of time around it counts from there on only.
+    ///
     /// # Errors
     /// When it is refused, the server has too much to do or stops, or the log fails.
     pub async fn submit(&self, command: Command) -> Result<Answer, Failed> {
@@ -203,8 +205,7 @@ impl Handle {
     /// Takes the turn where whoever asks stands, and sees to it that its thread wakes when there is more to do.
     fn take_turn(&self, mut seat: MutexGuard<'_, Option<Turn>>) {
         let Some(turn) = seat.as_mut() else { return };
-        turn.take();
-        let patience = turn.patience();
+        let patience = turn.take_for_one();
         drop(seat);
         let mailbox = &self.shared.mailbox;
         mailbox.wake_within(if mailbox.is_empty() { patience } else { Duration::ZERO });

@@ -23,6 +23,14 @@ pub(crate) struct Seat {
     alone: AtomicUsize,
 }
 
+/// A turn was cut short by a panic: what it knew is in doubt, and the log is not. Ends the process, if there was a turn.
+fn cut_short<T>(turn: MutexGuard<'_, Option<Turn>>) -> Option<T> {
+    match turn.as_ref() {
+        Some(turn) => turn.broken("a turn was cut short by a panic"),
+        None => None,
+    }
+}
+
 /// Somebody asks for something, until this is dropped.
 pub(crate) struct Asking<'a> {
     seat: &'a Seat,
@@ -50,11 +58,7 @@ impl Seat {
     pub(crate) fn with<T>(&self, take: impl FnOnce(&mut Turn) -> T) -> Option<T> {
         match self.turn.lock() {
             Ok(mut turn) => turn.as_mut().map(take),
-            // What it knew is in doubt; the log is not.
-            Err(poisoned) => match poisoned.into_inner().as_ref() {
-                Some(turn) => turn.broken("a turn was cut short by a panic"),
-                None => None,
-            },
+            Err(poisoned) => cut_short(poisoned.into_inner()),
         }
     }
 
@@ -68,7 +72,8 @@ impl Seat {
         Asking { seat: self, is_alone: is_alone && before >= ALONE_MIN }
     }
 
-    /// Returns the turn for who asks alone, unless somebody is at it, or this thread may not wait for a disk.
+    /// Returns the turn for who asks alone, unless somebody is at it, or this thread may not wait for a disk. Not for tasks of a
+    /// [`LocalSet`](tokio::task::LocalSet): those may never wait, and the runtime does not tell.
     pub(crate) fn free(&self, asking: &Asking<'_>) -> Option<MutexGuard<'_, Option<Turn>>> {
         let may_wait =
             || Handle::try_current().is_ok_and(|it| it.runtime_flavor() == RuntimeFlavor::MultiThread);
@@ -77,7 +82,8 @@ impl Seat {
         }
         match self.turn.try_lock() {
             Ok(turn) => turn.is_some().then_some(turn),
-            Err(TryLockError::WouldBlock | TryLockError::Poisoned(_)) => None,
+            Err(TryLockError::WouldBlock) => None,
+            Err(TryLockError::Poisoned(poisoned)) => cut_short(poisoned.into_inner()),
         }
     }
 }

@@ -138,11 +138,25 @@ impl Turn {
 
     /// Takes what waits and does it. Returns true when it was the last turn.
     pub(crate) fn take(&mut self) -> bool {
+        let last = self.take_what_waits();
+        self.checkpoint_step();
+        last
+    }
+
+    /// As [`Turn::take`], by somebody who waits for an answer. Returns how long nothing more is to do.
+    pub(crate) fn take_for_one(&mut self) -> Duration {
+        self.take_what_waits();
+        match self.has_checkpoint_work() {
+            true => Duration::ZERO,
+            false => self.patience(),
+        }
+    }
+
+    fn take_what_waits(&mut self) -> bool {
         let taken = self.shared.mailbox.take();
         let (empty, last) = (taken.empty, taken.closing && taken.empty);
         let batch = self.decide(taken);
         self.writer.hand_over(batch, empty && self.shared.mailbox.is_empty());
-        self.checkpoint_step();
         last
     }
 
@@ -420,6 +434,19 @@ impl Turn {
         self.rows.as_ref().is_some_and(|(reached, ..)| *reached <= self.shared.reader.durable())
     }
 
+    /// Tells whether a checkpoint is to begin.
+    fn is_checkpoint_due(&self) -> bool {
+        let asked = self.freezes.iter().any(|(at_least, _)| *at_least > self.last_checkpoint);
+        let lag = self.coordinator.state.position.0 - self.last_checkpoint.0;
+        asked || lag >= self.surroundings.pace.checkpoint_facts || self.bytes_since >= CHECKPOINT_BYTES
+    }
+
+    /// Tells whether [`Turn::checkpoint_step`] has anything to do.
+    fn has_checkpoint_work(&self) -> bool {
+        let takes = self.rows.is_none() && (self.is_checkpoint_due() || self.coordinator.state.is_freezing());
+        !self.freezes.is_empty() || self.rows_wait() || (takes && !self.checkpoint_lost)
+    }
+
     /// Takes a small step of the checkpoint, so that no turn stalls.
     pub(crate) fn checkpoint_step(&mut self) {
         if let Some((reached, at, rows)) =
@@ -441,14 +468,12 @@ impl Turn {
             }
         }
         self.answer_freezes();
-        let state = &mut self.coordinator.state;
         if self.checkpoint_lost || self.rows.is_some() {
             return;
         }
-        let asked = self.freezes.iter().any(|(at_least, _)| *at_least > self.last_checkpoint);
-        let lag = state.position.0 - self.last_checkpoint.0;
-        let many = lag >= self.surroundings.pace.checkpoint_facts || self.bytes_since >= CHECKPOINT_BYTES;
-        if asked || many {
+        let is_due = self.is_checkpoint_due();
+        let state = &mut self.coordinator.state;
+        if is_due {
             state.begin_checkpoint();
             self.bytes_since = 0;
         }

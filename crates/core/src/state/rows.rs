@@ -139,6 +139,11 @@ impl State {
         self.touched.len() + self.touched_open.len()
     }
 
+    /// Tells whether a checkpoint is being taken.
+    pub fn is_freezing(&self) -> bool {
+        self.freeze.is_some()
+    }
+
     /// Begins a checkpoint at the position reached. Does nothing while one is being taken.
     pub fn begin_checkpoint(&mut self) {
         if self.freeze.is_none() {

@@ -66,8 +66,8 @@ pub trait DiskFile: Debug + Send + Sync {
     /// Writes past the page cache; `None` where that can not be done with these bytes at this
     /// place: then nothing was written. Durable after [`DiskFile::fdatasync`], as all bytes written.
     fn pwrite_device(&self, offset: u64, bytes: &[u8]) -> io::Result<Option<usize>>;
-    /// Says that nothing more will be written past the page cache.
-    fn end_device_writes(&self) {}
+    /// Says that nothing is read or written past the page cache for now: what that takes may be let go of.
+    fn end_device_access(&self) {}
     /// Makes every byte written so far, and the length of the file, durable.
     fn fdatasync(&self) -> io::Result<()>;
     /// Returns the length of the file in bytes.

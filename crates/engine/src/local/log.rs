@@ -381,7 +381,7 @@ impl Log {
         let installed = install(&*self.shared.disk, &self.shared.dir, file, header)
             .map_err(|error| self.poison(error))?;
         let sealed = std::mem::replace(&mut self.active, installed);
-        sealed.segment.file.end_device_writes();
+        sealed.segment.file.end_device_access();
         self.shared.push(self.active.segment.clone());
         let identity = Identity {
             log_id: self.shared.log_id,

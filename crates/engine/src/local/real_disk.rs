@@ -2,14 +2,20 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use super::disk::{Access, Disk, DiskFile, Guard, Locked};
 
-/// Reads and writes past the page cache need their place, length and memory aligned to the device's blocks; 4096 fits every device in use.
+/// Reads and writes past the page cache need their place, length and memory aligned to the device's blocks; 4096 fits every
+/// device in use.
 const ALIGNMENT: usize = 4096;
+
+/// So much of the memory of a read past the page cache is kept for the next one.
+const SCRATCH_KEPT: usize = 2 * 1024 * 1024;
 
 /// The directories of locks that are held, with handles of theirs: a log goes on when no more files can be opened.
 static HELD: Mutex<Vec<(PathBuf, Arc<File>)>> = Mutex::new(Vec::new());
@@ -38,12 +44,12 @@ impl Disk for RealDisk {
 
     fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path)?;
-        Ok(Arc::new(RealFile::new(file, path, Access::ReadWrite)))
+        Ok(Arc::new(RealFile::new(file, Access::ReadWrite)))
     }
 
     fn open(&self, path: &Path, access: Access) -> io::Result<Arc<dyn DiskFile>> {
         let file = OpenOptions::new().read(true).write(access == Access::ReadWrite).open(path)?;
-        Ok(Arc::new(RealFile::new(file, path, access)))
+        Ok(Arc::new(RealFile::new(file, access)))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -132,42 +138,68 @@ impl Guard for LockFile {}
 #[derive(Debug)]
 struct RealFile {
     file: File,
-    path: PathBuf,
-    /// A second handle that reads past the page cache; of files opened for reading only, which nobody renames.
-    device: OnceLock<Option<File>>,
-    /// A second handle that writes past it, and reads.
-    device_writes: RwLock<Option<Arc<File>>>,
+    access: Access,
+    device: RwLock<Device>,
+    /// Set once the file system has refused a write past the page cache.
+    refuses_writes: AtomicBool,
     aligned: Mutex<Vec<u8>>,
 }
 
+/// A second handle of a file, that reads and writes past the page cache. Most files never need it.
+#[derive(Debug, Default)]
+enum Device {
+    #[default]
+    NotAsked,
+    Open(Arc<File>),
+    /// There is none here.
+    Refused,
+}
+
 impl RealFile {
-    fn new(file: File, path: &Path, access: Access) -> Self {
-        let (device, device_writes) = match access {
-            Access::Read => (OnceLock::new(), None),
-            // At once: it may have another name later.
-            Access::ReadWrite => (OnceLock::from(None), open_device(path, access)),
-        };
-        let device_writes = RwLock::new(device_writes.map(Arc::new));
-        Self { file, path: path.to_owned(), device, device_writes, aligned: Mutex::new(Vec::new()) }
-    }
-
-    fn device_writes(&self) -> Option<Arc<File>> {
-        self.device_writes.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Reads at an aligned place, past the page cache; `None` where that is not possible.
-    fn read_device(&self, offset: u64, buffer: &mut [u8]) -> Option<io::Result<usize>> {
-        if let Some(device) = self.device_writes() {
-            return Some(device.read_at(buffer, offset));
+    fn new(file: File, access: Access) -> Self {
+        Self {
+            file,
+            access,
+            device: RwLock::default(),
+            refuses_writes: AtomicBool::new(false),
+            aligned: Mutex::new(Vec::new()),
         }
-        let device = self.device.get_or_init(|| open_device(&self.path, Access::Read)).as_ref()?;
-        Some(device.read_at(buffer, offset))
+    }
+
+    fn device(&self) -> Option<Arc<File>> {
+        match &*self.device.read().unwrap_or_else(PoisonError::into_inner) {
+            Device::Open(device) => return Some(device.clone()),
+            Device::Refused => return None,
+            Device::NotAsked => {}
+        }
+        let mut device = self.device.write().unwrap_or_else(PoisonError::into_inner);
+        match open_device(&self.file, self.access) {
+            Ok(opened) => {
+                let opened = Arc::new(opened);
+                *device = Device::Open(opened.clone());
+                Some(opened)
+            }
+            // With descriptors to spare it may go.
+            Err(error) if has_no_descriptors(&error) => None,
+            Err(_) => {
+                *device = Device::Refused;
+                None
+            }
+        }
     }
 }
 
-fn open_device(path: &Path, access: Access) -> Option<File> {
+/// Opens a file once more by its descriptor: it may have another name than when it was opened.
+fn open_device(file: &File, access: Access) -> io::Result<File> {
+    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
     let writes = access == Access::ReadWrite;
-    OpenOptions::new().read(true).write(writes).custom_flags(direct_flag()?).open(path).ok()
+    let direct = direct_flag().ok_or(io::ErrorKind::Unsupported)?;
+    OpenOptions::new().read(true).write(writes).custom_flags(direct).open(path)
+}
+
+fn has_no_descriptors(error: &io::Error) -> bool {
+    let number = error.raw_os_error();
+    [rustix::io::Errno::MFILE, rustix::io::Errno::NFILE].iter().any(|it| number == Some(it.raw_os_error()))
 }
 
 #[cfg(target_os = "linux")]
@@ -186,42 +218,52 @@ impl DiskFile for RealFile {
     }
 
     fn pread_device(&self, offset: u64, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        let Some(device) = self.device() else { return Ok(None) };
         let lead = (offset % ALIGNMENT as u64) as usize;
         let length = (lead + buffer.len()).next_multiple_of(ALIGNMENT);
         let mut scratch = self.aligned.lock().unwrap_or_else(PoisonError::into_inner);
         scratch.resize(length + ALIGNMENT, 0);
         let start = scratch.as_ptr().align_offset(ALIGNMENT);
         let Some(aligned) = scratch.get_mut(start..start + length) else { return Ok(None) };
-        match self.read_device(offset - lead as u64, aligned) {
-            None => Ok(None),
-            Some(Ok(count)) => {
+        let read = match device.read_at(aligned, offset - lead as u64) {
+            Ok(count) => {
                 let there = count.saturating_sub(lead).min(buffer.len());
                 buffer[..there].copy_from_slice(&aligned[lead..lead + there]);
                 Ok(Some(there))
             }
-            Some(Err(error)) if error.kind() == io::ErrorKind::InvalidInput => Ok(None),
-            Some(Err(error)) => Err(error),
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(None),
+            Err(error) => Err(error),
+        };
+        if scratch.len() > SCRATCH_KEPT {
+            *scratch = Vec::new();
         }
+        read
     }
 
     fn pwrite_device(&self, offset: u64, bytes: &[u8]) -> io::Result<Option<usize>> {
         let is_aligned = offset.is_multiple_of(ALIGNMENT as u64)
             && bytes.len().is_multiple_of(ALIGNMENT)
             && bytes.as_ptr().align_offset(ALIGNMENT) == 0;
-        let Some(device) = self.device_writes().filter(|_| is_aligned) else { return Ok(None) };
+        if !is_aligned || self.refuses_writes.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        let Some(device) = self.device() else { return Ok(None) };
         match device.write_at(bytes, offset) {
             Ok(count) => Ok(Some(count)),
             // This file system wants it otherwise, or not at all.
             Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
-                self.end_device_writes();
+                self.refuses_writes.store(true, Ordering::Relaxed);
                 Ok(None)
             }
             Err(error) => Err(error),
         }
     }
 
-    fn end_device_writes(&self) {
-        *self.device_writes.write().unwrap_or_else(PoisonError::into_inner) = None;
+    fn end_device_access(&self) {
+        let mut device = self.device.write().unwrap_or_else(PoisonError::into_inner);
+        if matches!(*device, Device::Open(_)) {
+            *device = Device::NotAsked;
+        }
     }
 
     fn pwrite(&self, offset: u64, bytes: &[u8]) -> io::Result<usize> {

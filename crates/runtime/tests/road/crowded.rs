@@ -132,8 +132,8 @@ impl DiskFile for CrowdedFile {
         self.file.pwrite_device(offset, bytes)
     }
 
-    fn end_device_writes(&self) {
-        self.file.end_device_writes();
+    fn end_device_access(&self) {
+        self.file.end_device_access();
     }
 
     fn fdatasync(&self) -> io::Result<()> {

@@ -98,6 +98,20 @@ pub(crate) fn inbox() -> Subscription {
     }
 }
 
+/// Publishes events, and tells which of them were there already.
+pub(crate) async fn publish(handle: &Handle, events: &[Arc<Event>]) -> Result<Vec<bool>, Failed> {
+    let drafts = events.iter().map(|event| Draft { event: event.clone(), content: hash::of(&event.id) });
+    let publishing = Publishing {
+        drafts: drafts.collect(),
+        expected_revision: None,
+        actor: Text::from("test"),
+        agent: None,
+        idempotency: None,
+    };
+    let (receipts, _) = handle.publish(publishing).await?;
+    Ok(receipts.iter().map(|receipt| receipt.duplicate).collect())
+}
+
 /// What outlives a restart.
 #[derive(Clone)]
 pub(crate) enum Disk {
@@ -222,16 +236,7 @@ impl Given {
     }
 
     pub(crate) async fn try_publish(&self, events: &[Arc<Event>]) -> Result<Vec<bool>, Failed> {
-        let drafts = events.iter().map(|event| Draft { event: event.clone(), content: hash::of(&event.id) });
-        let publishing = Publishing {
-            drafts: drafts.collect(),
-            expected_revision: None,
-            actor: Text::from("test"),
-            agent: None,
-            idempotency: None,
-        };
-        let (receipts, _) = self.handle.publish(publishing).await?;
-        Ok(receipts.iter().map(|receipt| receipt.duplicate).collect())
+        publish(&self.handle, events).await
     }
 
     /// Waits for exactly so many deliveries.

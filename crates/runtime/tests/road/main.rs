@@ -1,5 +1,6 @@
 //! The road of an event through the runtime, on the engine in memory: publish, deliver, retry, dead-letter, replay.
 
+mod alone;
 mod crowded;
 mod full;
 mod given;

@@ -170,8 +170,8 @@ pub fn cause_out(cause: &Cause) -> Waits {
         }
         Cause::Crowded(held) => {
             let sentence = format!(
-                "it is not read from the log: {held} deliveries of the subscription wait for their order keys, as many as may; \
-                 see to its dead letters, or pass over them with `cantus subs seek`"
+                "it is not read from the log: {held} deliveries of the subscription are open, as many as may while others \
+                 wait for their order keys; see to its dead letters"
             );
             (Some(WaitingFor::Key), None, None, sentence)
         }

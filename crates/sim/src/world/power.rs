@@ -225,6 +225,8 @@ impl World {
                 return Ok(());
             }
         }
+        // Whoever is killed writes nothing any more.
+        self.disk.set_faults(Faults { power_loss_at: Some(1), ..Faults::default() });
         self.node = None;
         let power = armed == Armed::Power || (armed == Armed::Sync && self.chance.permille(300));
         if power {

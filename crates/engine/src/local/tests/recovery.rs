@@ -80,6 +80,23 @@ fn whole_frames_behind_a_torn_one_are_part_of_the_tail_if_none_of_it_was_synced(
 }
 
 #[test]
+fn a_kill_takes_what_was_not_written_out_and_nothing_else() {
+    let disk = ModelDisk::default();
+    let (mut log, _) = open(&disk);
+    append(&mut log, &[b"synced"]);
+    write(&mut log, &[b"written out"]).unwrap();
+    log.write_out().unwrap();
+    write(&mut log, &[b"in memory"]).unwrap();
+    disk.set_faults(Faults { power_loss_at: Some(1), ..Faults::default() });
+    drop(log);
+    disk.set_faults(Faults::default());
+    let (log, recovered) = open(&disk);
+    assert_eq!((recovered.end, recovered.cut, recovered.damage), (2, None, vec![]));
+    let seen = [Seen::Record(1, b"synced".to_vec()), Seen::Record(2, b"written out".to_vec())];
+    assert_eq!(read_all(&log.reader()), seen);
+}
+
+#[test]
 fn copies_of_tails_do_not_pile_up() {
     let disk = ModelDisk::default();
     for _ in 0..40 {
