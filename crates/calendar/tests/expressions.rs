@@ -156,6 +156,15 @@ fn a_search_gives_up_at_its_bound() {
 }
 
 #[test]
+fn thousands_of_times_may_be_taken_out() {
+    let out: Vec<String> =
+        (0..3_600).map(|second| format!("20260101T09{:02}{:02}Z", second / 60, second % 60)).collect();
+    let text = format!("DTSTART:20260101T090000Z\nRRULE:FREQ=SECONDLY\nEXDATE:{}", out.join(","));
+    let next = rule(&text).unwrap().search_after(Timestamp::UNIX_EPOCH);
+    assert_eq!(next, Next::At("2026-01-01T10:00:00Z".parse().unwrap()));
+}
+
+#[test]
 fn a_count_reaches_as_far_as_it_says() {
     let last = |text: &str| rule(text).unwrap().fires_after(Timestamp::MIN).last().unwrap().to_string();
     assert_eq!(last("FREQ=DAILY;COUNT=2000"), "2031-06-23T09:00:00Z");

@@ -49,8 +49,8 @@ impl Steps {
         looks: &mut Looks,
     ) -> Result<Option<Timestamp>, GaveUp> {
         let Some(from) = second_after(after).filter(|_| !self.keeps_nothing()) else { return Ok(None) };
-        // A period may reach an hour behind its step.
-        let mut step = self.step_at_or_after(from.as_second().saturating_sub(3600));
+        // The occurrences of a period may lie behind its step.
+        let mut step = self.step_at_or_after(from.as_second().saturating_sub(self.period_s()));
         loop {
             let Some((number, at)) = self.kept_step(zone, step, looks)? else { return Ok(None) };
             let mut found = None;
@@ -95,6 +95,15 @@ impl Steps {
                 return Ok(found);
             }
             step = number + 1;
+        }
+    }
+
+    /// How far behind a step its period may reach, in seconds.
+    fn period_s(&self) -> i64 {
+        match self.frequency {
+            Frequency::Secondly => 0,
+            Frequency::Minutely => 60,
+            _ => 3600,
         }
     }
 

@@ -82,10 +82,14 @@ impl Question<'_> {
                 Next::Never => break true,
                 Next::GaveUp if times.len() == self.n => break false,
                 Next::GaveUp => {
-                    return Err(format!(
-                        "no time was found within {} days and steps behind {}: write a rule that fires more often",
-                        cantus_calendar::search::LOOKS_MAX,
+                    let from = if after == Timestamp::MIN {
+                        "its start".to_owned()
+                    } else {
                         recurrence.zone().format(after)
+                    };
+                    return Err(format!(
+                        "no time was found within {} days and steps behind {from}: write a rule that fires more often",
+                        cantus_calendar::search::LOOKS_MAX,
                     ));
                 }
             }
