@@ -35,6 +35,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// The same as a span of log time.
 const LOOK_SPAN: Span = Span(LOOK_EVERY.as_millis() as u64);
 
+/// How often cursors of quiet subscriptions are written down at most: with thousands of them each time is as much as a large batch.
+const CURSORS_EVERY: Span = Span(2_000);
+
 /// What a turn takes from outside itself, apart from its time.
 pub(crate) struct Surroundings {
     /// Draws the numbers that decisions get.
@@ -89,6 +92,8 @@ pub(crate) struct Turn {
     /// About how many bytes of facts there were since a checkpoint began.
     bytes_since: u64,
     last_look: Timestamp,
+    /// When cursors were last written down.
+    last_cursors: Timestamp,
     /// Timers rest until then: what one needs could not be read.
     timers_rest: Option<Timestamp>,
     surroundings: Surroundings,
@@ -115,6 +120,7 @@ impl Turn {
             last_checkpoint,
             bytes_since: 0,
             last_look,
+            last_cursors: last_look,
             timers_rest: None,
             surroundings,
         }
@@ -415,7 +421,9 @@ impl Turn {
         let now = self.now(batch);
         let noted = match last {
             true => self.coordinator.note_cursors(now, 1, &mut stepped),
+            false if now.at.since(self.last_cursors) < CURSORS_EVERY => Ok(()),
             false => {
+                self.last_cursors = now.at;
                 self.coordinator.note_quiet_cursors(now, self.surroundings.pace.cursor_lag, &mut stepped)
             }
         };
